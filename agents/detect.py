@@ -1,0 +1,102 @@
+"""The detector's agent: remembers where devices are and decides on transactions, in time order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+import msgspec
+from aiokafka import ConsumerRecord
+
+from detection.decide import Decider
+from models.dead_letter import DeadLetter
+from models.fix import Fix
+from models.location_fix import LocationFix
+from models.transaction import Transaction
+from streaming.chunk import Chunk
+from streaming.chunk_app import chunks_of
+from streaming.clock import clock_error
+from streaming.errors import RecordError
+from streaming.internals import producer_of
+from streaming.outbox import Outbox
+from streaming.repartition import is_misplaced, repartition
+from streaming.struct_table import StructTable
+
+Message = LocationFix | Transaction
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Names of the topics that the detector writes; `repartition` by the type of the misplaced message."""
+
+    decisions: str
+    flagged: str
+    dead_letters: str
+    repartition: dict[type[Message], str]
+
+
+def connect(
+    app: faust.App,
+    inputs: faust.Topic,
+    outputs: Outputs,
+    latest_locations: StructTable[Fix],
+    decider: Decider,
+    max_clock_skew_s: float,
+) -> None:
+    """Let `app` run the agent `detect` on `inputs`."""
+
+    @app.agent(inputs, name="detect")
+    async def detect(stream: Any) -> None:
+        """One decision a transaction, by the latest location of its device; at least once."""
+        async for chunk in chunks_of(stream):
+            outbox = Outbox(producer_of(app))
+            messages = await _sort_out(chunk, outbox)
+            decisions, flags = [], []
+            latest = latest_locations.view(chunk, {m.key for m in messages if isinstance(m, Transaction)})
+            for message in messages:
+                if isinstance(message, LocationFix):
+                    latest[message.key] = message.fix
+                    continue
+                decision = decider.decide(message, latest.get(message.key))
+                decisions.append((message.key, _encode(decision)))
+                if flag := decider.flag(message, decision):
+                    flags.append((message.key, _encode(flag)))
+            await latest_locations.write(chunk, latest, outbox)
+            await outbox.ship(outputs.decisions, chunk.partition, decisions)
+            await outbox.ship(outputs.flagged, chunk.partition, flags)
+            chunk.acknowledge_after(outbox.sends)
+
+    async def _sort_out(chunk: Chunk, outbox: Outbox) -> list[Message]:
+        """The messages that belong here; the others leave as dead letters or to their own partition."""
+        messages = []
+        for record, value in chunk.events:
+            if error := _refusal(record, value, max_clock_skew_s):
+                letter = _dead_letter(record, error)
+                await outbox.send(outputs.dead_letters, letter.key, letter.value, headers=letter.headers)
+            elif is_misplaced(record, value.key, count := app.consumer.topic_partitions(record.topic)):
+                topic = outputs.repartition[type(value)]
+                await repartition(outbox, record, topic=topic, key=value.key, partition_count=count)
+            else:
+                messages.append(value)
+        return messages
+
+
+def _refusal(record: ConsumerRecord, value: Message | RecordError, max_skew_s: float) -> RecordError | None:
+    """Why a record is not processed; None where it is."""
+    if isinstance(value, RecordError):
+        return value
+    return clock_error(value.event_time_ns, record.timestamp, max_skew_s)
+
+
+def _dead_letter(record: ConsumerRecord, error: RecordError) -> DeadLetter:
+    return DeadLetter.of(
+        reason_code=error.reason_code,
+        reason=error.reason,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp,
+        key=record.key,
+        value=record.value,
+    )

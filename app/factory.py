@@ -1,0 +1,128 @@
+"""Where the Faust apps are put together."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.sensors.prometheus import setup_prometheus_sensors
+from prometheus_client import CollectorRegistry
+
+from agents import detect
+from app.connection import connection_of
+from app.decoders import input_decoders
+from app.settings import RUN_DIR, Settings
+from app.token_key import token_key_of
+from app.topic_admin import check_topics
+from app.topics import Topics, topics_of
+from detection.decide import Decider
+from detection.paper_rule import PaperRule
+from models.location_fix import LocationFix
+from models.transaction import Transaction
+from privacy.tokens import tokenizer
+from streaming.chunk_app import read_in_chunks
+from streaming.consumer import ChunkOptions
+from tables.latest_locations import make_latest_locations
+
+_PRODUCER_BATCH_BYTES = 256 * 1024
+_FETCH_BYTES = 4 * 1024 * 1024
+
+
+class CheckedApp(faust.App):  # type: ignore[misc]
+    """A Faust app that starts only where `check` finds everything in order."""
+
+    def __init__(self, *args: Any, check: Callable[[], Awaitable[None]], **kwargs: Any) -> None:
+        self._check = check
+        super().__init__(*args, **kwargs)
+
+    async def on_first_start(self) -> None:
+        """Check before anything is read. Raises what `check` raises: the worker ends with status 1."""
+        await self._check()
+        Path(self.conf.datadir).mkdir(parents=True, exist_ok=True)
+        await super().on_first_start()
+
+
+def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.App:
+    """Make the Faust app of the detector, with its agent and table; it connects to nothing yet.
+
+    Raises ConfigError where a setting, certificate or key file is wrong.
+    """
+    topics = topics_of(settings)
+    connection = connection_of(settings)
+    app = CheckedApp(
+        settings.app_id,
+        check=lambda: check_topics(connection, topics),
+        **connection.faust_options,
+        **_faust_options(settings),
+    )
+    inputs = read_in_chunks(
+        app,
+        ChunkOptions(
+            inputs=input_decoders(topics),
+            chunk_max_records=settings.chunk_max_records,
+            max_idle_s=settings.max_idle_s,
+            fetch_wait_s=settings.fetch_wait_s,
+            settle_timeout_s=settings.settle_timeout_s,
+        ),
+    )
+    latest_locations = app.tables.add(make_latest_locations(app, settings.topic_partitions))
+    detect.connect(
+        app,
+        inputs,
+        _outputs(topics),
+        latest_locations,
+        decider_of(settings),
+        max_clock_skew_s=settings.max_clock_skew_s,
+    )
+    setup_prometheus_sensors(app, registry=registry)
+    return app
+
+
+def decider_of(settings: Settings) -> Decider:
+    """The rule and the tokens that `settings` ask for."""
+    return Decider(
+        rule=PaperRule(tolerance_mps=settings.paper_tolerance_mps),
+        tokenize=tokenizer(token_key_of(settings)),
+    )
+
+
+def _outputs(topics: Topics) -> detect.Outputs:
+    return detect.Outputs(
+        decisions=topics.transaction_decisions.name,
+        flagged=topics.potential_fraud.name,
+        dead_letters=topics.dead_letters.name,
+        repartition={
+            LocationFix: topics.location_repartition.name,
+            Transaction: topics.transaction_repartition.name,
+        },
+    )
+
+
+def _faust_options(settings: Settings) -> dict[str, object]:
+    """Faust's settings. Standbys are off: RocksDB directories and quick recovery do their work."""
+    return {
+        "autodiscover": False,
+        "store": f"{settings.store}://",
+        "datadir": settings.state_dir or str(RUN_DIR / "state" / settings.app_id),
+        "topic_partitions": settings.topic_partitions,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "table_standby_replicas": 0,
+        "stream_wait_empty": True,
+        "stream_buffer_maxsize": 16,
+        "stream_recovery_delay": 0.0,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": _FETCH_BYTES,
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_rebalance_timeout": settings.rebalance_timeout_s,
+        "broker_heartbeat_interval": settings.heartbeat_interval_s,
+        "broker_request_timeout": settings.request_timeout_s,
+        "broker_commit_interval": settings.commit_interval_s,
+        "producer_acks": -1,
+        "producer_linger": settings.linger_s,
+        "producer_max_batch_size": _PRODUCER_BATCH_BYTES,
+        "web_enabled": bool(settings.web_port),
+        "web_bind": settings.web_host,
+        "web_host": settings.web_host,
+        "web_port": settings.web_port or 6066,
+    }

@@ -1,0 +1,123 @@
+"""Every setting, read once from the environment. `python -m app settings` prints this as a reference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self, get_args, get_origin
+
+from streaming.errors import ConfigError
+
+PREFIX = "SMARTBANK_"
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+RUN_DIR = PROJECT_DIR / ".run"
+DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
+
+
+def _setting(default: Any, doc: str, *, secret: bool = False) -> Any:
+    """Declare a setting: its default, what changes when it does, and whether it must never be shown."""
+    return field(default=default, repr=not secret, metadata={"doc": doc, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of every process. A field `kafka_security` is read from SMARTBANK_KAFKA_SECURITY."""
+
+    app_id: str = _setting("bank-detector", "Consumer group of the detector and prefix of its topics.")
+    kafka_bootstrap: str = _setting(
+        "",
+        "host:port of one or more brokers, separated by commas. Empty: the broker that"
+        f" `python -m app kafka start` left under .run/, else {DEFAULT_BOOTSTRAP}.",
+    )
+    kafka_security: Literal["plaintext", "sasl_ssl", "ssl"] = _setting(
+        "plaintext", "plaintext; sasl_ssl: SCRAM-SHA-512 over TLS; ssl: mutual TLS."
+    )
+    kafka_username: str = _setting("", "SCRAM user, for sasl_ssl.")
+    kafka_password: str = _setting("", "SCRAM password, for sasl_ssl.", secret=True)
+    kafka_password_file: str = _setting("", "File with the SCRAM password, instead of kafka_password.")
+    kafka_ca_file: str = _setting("", "PEM file of the authority that signed the brokers' certificates.")
+    kafka_cert_file: str = _setting("", "PEM file of the client's certificate, for ssl.")
+    kafka_key_file: str = _setting("", "PEM file of the client's private key, for ssl.")
+
+    topic_partitions: int = _setting(4, "Partitions of every topic that `topics create` makes.")
+    topic_replication_factor: int = _setting(1, "Copies of every topic that `topics create` makes; 3 in production.")
+
+    store: Literal["rocksdb", "memory"] = _setting(
+        "rocksdb", "Where tables live. rocksdb: on disk, a restart is quick; memory: rebuilt at every start."
+    )
+    state_dir: str = _setting(
+        "", "Folder of the tables on disk, one for each worker. Empty: a free one under .run/state/."
+    )
+    profile: Literal["paper"] = _setting("paper", "Rule that verdicts follow.")
+    paper_tolerance_mps: float = _setting(
+        1.0, "Profile paper: flagged above the reported speed plus this. Higher: fewer flags."
+    )
+    max_clock_skew_s: float = _setting(
+        300.0, "A record whose event time lies further after its record timestamp is a dead letter."
+    )
+    token_key_file: str = _setting(
+        "", "File with a line KEY_ID:SECRET (hex, 32 bytes or more) for card and user tokens. Empty: a development"
+        " key is made under .run/, with a warning."
+    )
+
+    session_timeout_s: float = _setting(
+        10.0, "A worker that is silent for longer loses its partitions. Lower: quicker takeover, more false alarms."
+    )
+    heartbeat_interval_s: float = _setting(1.0, "Pause between two signs of life to the broker.")
+    rebalance_timeout_s: float = _setting(
+        20.0, "A worker that needs longer to give up its partitions is taken for dead."
+    )
+    request_timeout_s: float = _setting(40.0, "A broker that answers no request for longer is tried again.")
+    commit_interval_s: float = _setting(
+        0.5, "Pause between commits. Lower: fewer repeats after a crash, more work for the broker."
+    )
+    fetch_wait_s: float = _setting(
+        0.01, "The broker holds a fetch open for as long when there is nothing new. Higher: fewer idle requests."
+    )
+    linger_s: float = _setting(
+        0.005, "Outputs wait as long for company in a batch. Higher: less work, more latency."
+    )
+    max_idle_s: float = _setting(
+        0.0, "A partition that is caught up holds the others back for as long, so that a late one comes in order."
+    )
+    chunk_max_records: int = _setting(1000, "Records that an agent takes at once.")
+    settle_timeout_s: float = _setting(
+        5.0, "At a rebalance, started work may take as long to be acknowledged; then the worker exits."
+    )
+
+    web_host: str = _setting("127.0.0.1", "Address of the worker's web server (/metrics, tables).")
+    web_port: int = _setting(6066, "Its port. 0: none is served.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least severe level that is logged.")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read SMARTBANK_* out of `env`. Raises ConfigError on an unknown name or a value of the wrong type."""
+        known = {PREFIX + f.name.upper(): f for f in fields(cls)}
+        unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
+        if unknown:
+            raise ConfigError(f"{', '.join(unknown)}: no such setting; see `python -m app settings`")
+        return cls(**{f.name: _parse(name, env[name], f.type) for name, f in known.items() if name in env})
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers to connect to: the setting, else the local broker's address, else the usual port."""
+        if self.kafka_bootstrap:
+            return self.kafka_bootstrap
+        left = RUN_DIR / "kafka" / "address"
+        return left.read_text().strip() if left.exists() else DEFAULT_BOOTSTRAP
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    """Turn the text of an environment variable into the type of its field."""
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ConfigError(f"{name} is {text!r}; it must be one of {', '.join(get_args(kind))}")
+        return text
+    if kind is str:
+        return text
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ConfigError(f"{name} is {text!r}; it must be a number ({kind.__name__})") from None
+    if not 0 <= number < float("inf"):
+        raise ConfigError(f"{name} is {text!r}; it must not be negative or infinite")
+    return number

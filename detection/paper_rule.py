@@ -1,0 +1,65 @@
+"""The rule of the paper: "Real-Time Smart Bank Data Streaming Capture" (SJSU, 2024), workflow 2."""
+
+import msgspec
+
+from detection.geodesy import distance_m
+from models.fix import Fix
+from models.judgement import Judgement, UsedFix
+from models.times import utc_datetime
+from models.transaction import Transaction
+
+PROFILE = "paper"
+PROFILE_VERSION = 1
+
+NEVER_SEEN = "device_never_seen"
+TOO_FAST = "faster_than_reported"
+WITHIN_REACH = "within_reported_speed"
+
+
+class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Flag a transaction that lies further from the device's latest fix than its reported speed explains.
+
+    Latest means last to arrive. Distance / |time difference| is the implied speed; it is 0 where both have
+    the same time. Flagged above reported speed + `tolerance_mps`. A negative reported speed is taken as
+    sent, as the paper's code does; a missing one as 0.
+    """
+
+    tolerance_mps: float = 1.0
+
+    def judge(self, transaction: Transaction, fix: Fix | None) -> Judgement:
+        """Judge by the device's latest fix; None where no fix of the device was ever seen."""
+        if fix is None:
+            return Judgement(
+                verdict="no_location",
+                reasons=(NEVER_SEEN,),
+                profile=PROFILE,
+                profile_version=PROFILE_VERSION,
+            )
+        travelled_m = distance_m(
+            fix.latitude_deg, fix.longitude_deg, transaction.latitude_deg, transaction.longitude_deg
+        )
+        elapsed_s = (transaction.event_time_ns - fix.event_time_ns) / 1e9
+        implied_mps = travelled_m / abs(elapsed_s) if elapsed_s else 0.0
+        reported_mps = fix.speed_mps or 0.0
+        allowed_mps = reported_mps + self.tolerance_mps
+        flagged = implied_mps > allowed_mps
+        return Judgement(
+            verdict="flagged" if flagged else "cleared",
+            reasons=(TOO_FAST if flagged else WITHIN_REACH,),
+            distance_m=travelled_m,
+            elapsed_s=elapsed_s,
+            implied_speed_mps=implied_mps,
+            reported_speed_mps=fix.speed_mps,
+            allowed_speed_mps=allowed_mps,
+            fixes=(
+                UsedFix(
+                    event_time=utc_datetime(fix.event_time_ns),
+                    latitude_deg=fix.latitude_deg,
+                    longitude_deg=fix.longitude_deg,
+                    speed_mps=fix.speed_mps,
+                    accuracy_m=fix.accuracy_m,
+                ),
+            ),
+            profile=PROFILE,
+            profile_version=PROFILE_VERSION,
+        )

@@ -1,0 +1,73 @@
+"""Topic dead_letters: records that could not be processed, as they came."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+MAX_VALUE_BYTES = 64 * 1024  # a record of the broker's limit and its headers would exceed that limit
+
+Headers = list[tuple[str, bytes]]
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that was put aside, and why. Topic dead_letters; record key and value: the source's bytes.
+
+    All but key and value travel in the record's headers as UTF-8 text. A value above 64 KiB is cut;
+    source_length_bytes and source_sha256 always describe the whole. Restricted zone: may hold anything.
+    """
+
+    reason_code: Annotated[str, Meta(description="malformed, clock_ahead, …: for counting.")]
+    reason: Annotated[str, Meta(description="For people. Names the field, never quotes its value.")]
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    source_timestamp_ms: int
+    source_length_bytes: int
+    source_sha256: str
+    key: bytes | None = None
+    value: bytes | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        reason_code: str,
+        reason: str,
+        topic: str,
+        partition: int,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+    ) -> "DeadLetter":
+        """Make a dead letter of a record of topic[partition]:offset."""
+        whole = value or b""
+        return cls(
+            reason_code=reason_code,
+            reason=reason,
+            source_topic=topic,
+            source_partition=partition,
+            source_offset=offset,
+            source_timestamp_ms=timestamp_ms,
+            source_length_bytes=len(whole),
+            source_sha256=hashlib.sha256(whole).hexdigest(),
+            key=key,
+            value=value if value is None else value[:MAX_VALUE_BYTES],
+        )
+
+    @property
+    def headers(self) -> Headers:
+        """The record's headers."""
+        fields = msgspec.structs.asdict(self)
+        return [(name, str(value).encode()) for name, value in fields.items() if name not in ("key", "value")]
+
+    @classmethod
+    def from_record(
+        cls, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]
+    ) -> "DeadLetter":
+        """Read one from the topic. Raises msgspec.ValidationError where a header is missing."""
+        fields = {name: text.decode() for name, text in headers}
+        return msgspec.convert({**fields, "key": key, "value": value}, cls, strict=False)

@@ -1,0 +1,58 @@
+"""Topic transaction_decisions: every verdict."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from models.judgement import Judgement
+from models.times import utc_datetime
+from models.transaction import Transaction
+
+Stage = Literal["provisional", "final"]
+
+
+class Decision(Judgement, frozen=True, kw_only=True):
+    """The verdict on one transaction and its evidence. Topic transaction_decisions; key: device id, UTF-8.
+
+    Delivered at least once: a consumer takes, per transaction_id, the last line of the highest revision.
+    Card and user are keyed tokens (HMAC-SHA-256 with a key id), null where the bank sent none.
+    """
+
+    transaction_id: str
+    device_id: str
+    stage: Annotated[Stage, Meta(description="A final verdict does not change any more.")]
+    revision: Annotated[int, Meta(ge=1, description="1 for the first verdict on a transaction.")]
+    transaction_time: datetime
+    latitude_deg: float
+    longitude_deg: float
+    amount: float
+    card_token: str | None = None
+    user_token: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        transaction: Transaction,
+        judgement: Judgement,
+        *,
+        stage: Stage,
+        revision: int,
+        card_token: str | None,
+        user_token: str | None,
+    ) -> "Decision":
+        """Join a transaction with what was judged of it."""
+        return cls(
+            **msgspec.structs.asdict(judgement),
+            transaction_id=transaction.transaction_id,
+            device_id=transaction.device_id,
+            stage=stage,
+            revision=revision,
+            transaction_time=utc_datetime(transaction.event_time_ns),
+            latitude_deg=transaction.latitude_deg,
+            longitude_deg=transaction.longitude_deg,
+            amount=transaction.amount,
+            card_token=card_token,
+            user_token=user_token,
+        )

@@ -1,0 +1,40 @@
+"""What the rules say of one transaction, with the evidence for it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Verdict = Literal["flagged", "cleared", "no_location"]
+
+
+class UsedFix(msgspec.Struct, frozen=True, gc=False):
+    """A location report that a verdict stands on."""
+
+    event_time: datetime
+    latitude_deg: float
+    longitude_deg: float
+    speed_mps: float | None
+    accuracy_m: float | None
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict with the figures that it was reached by, so that anyone can recompute it."""
+
+    verdict: Verdict
+    reasons: Annotated[tuple[str, ...], Meta(description="Codes; docs/verdicts.md explains each.")]
+    distance_m: Annotated[
+        float | None, Meta(description="WGS84 geodesic from the fix to the transaction; null without a fix.")
+    ] = None
+    elapsed_s: Annotated[
+        float | None, Meta(description="Transaction time less fix time: negative where the fix is later.")
+    ] = None
+    implied_speed_mps: float | None = None
+    reported_speed_mps: float | None = None
+    allowed_speed_mps: Annotated[
+        float | None, Meta(description="Flagged where the implied speed is above this.")
+    ] = None
+    fixes: Annotated[tuple[UsedFix, ...], Meta(description="The location reports it stands on.")] = ()
+    profile: Annotated[str, Meta(description="Name of the rule.")]
+    profile_version: Annotated[int, Meta(description="Rises when the rule changes.")]

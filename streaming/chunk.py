@@ -1,0 +1,84 @@
+"""A chunk: what an agent takes at once, and the unit of acknowledgement."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import ConsumerRecord
+from faust.types import TP
+
+from streaming.errors import OutputLostError, RecordError
+
+Value = msgspec.Struct | RecordError
+Event = tuple[ConsumerRecord, Any]  # the record as it came, and its Value
+
+
+class Chunk:
+    """Records of one partition of the co-partitioned inputs, in record-timestamp order.
+
+    Whoever takes a chunk calls `begin()`, then `acknowledge_after()` with every send that follows from
+    it, once. Its offsets are committed when the broker has acknowledged all of them, and not before
+    those of the chunks ahead of it. A send that fails ends the worker with nothing committed over.
+    """
+
+    __slots__ = ("_on_lost", "_pending", "acknowledged", "ends", "events", "partition", "started")
+
+    def __init__(
+        self,
+        partition: int,
+        events: Sequence[Event],
+        ends: dict[TP, int],
+        on_lost: Callable[[OutputLostError], None],
+    ) -> None:
+        self.partition = partition
+        self.events = events
+        self.ends = ends
+        self.started = False
+        self.acknowledged = False
+        self._pending = 0
+        self._on_lost = on_lost
+
+    def begin(self) -> None:
+        """Say that work on it has begun: a rebalance then waits for its acknowledgement."""
+        self.started = True
+
+    def acknowledge_after(self, sends: Iterable[Any]) -> None:
+        """Acknowledge when the future of every send is done; at once where nothing follows."""
+        futures = list(sends)
+        self._pending = len(futures)
+        if not futures:
+            self.acknowledged = True
+        for future in futures:
+            future.add_done_callback(self._on_sent)
+
+    def _on_sent(self, future: Any) -> None:
+        if future.cancelled() or future.exception() is not None:
+            cause = "cancelled" if future.cancelled() else repr(future.exception())
+            places = ", ".join(f"{tp.topic}[{tp.partition}] before {end}" for tp, end in self.ends.items())
+            self._on_lost(OutputLostError(f"the broker did not take an output of {places}: {cause}"))
+            return
+        self._pending -= 1
+        self.acknowledged = not self._pending
+
+
+class Ledger:
+    """The chunks of one partition that were handed out, oldest first."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[Chunk] = deque()
+
+    def enter(self, chunk: Chunk) -> None:
+        """Note a chunk that is about to be handed out."""
+        self._chunks.append(chunk)
+
+    def settled(self) -> bool:
+        """Whether every chunk that an agent has begun is acknowledged."""
+        return all(chunk.acknowledged or not chunk.started for chunk in self._chunks)
+
+    def close(self) -> dict[TP, int]:
+        """Strike out the acknowledged chunks at the front; return the offsets that may now be committed."""
+        ends: dict[TP, int] = {}
+        while self._chunks and self._chunks[0].acknowledged:
+            ends |= self._chunks.popleft().ends
+        return ends

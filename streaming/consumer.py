@@ -1,0 +1,312 @@
+"""A Faust consumer that hands out chunks and commits only what the broker has acknowledged.
+
+Faust's App, agents, assignor, table manager, commit timer and web stay as they are; the way of a record
+from the fetch to the agent and from the acknowledgement to the commit is ours. docs/engine.md has the
+picture, and what stock Faust loses.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from faust.transport.drivers import aiokafka as faust_aiokafka
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from streaming import internals
+from streaming.chunk import Chunk, Event, Ledger
+from streaming.decoding import JsonDecoder
+from streaming.errors import FatalError, OutputLostError
+from streaming.merge import PartitionGroup
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+_POLL_WHILE_IDLING_S = 0.02
+_SETTLE_CHECK_S = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkOptions:
+    """How chunks are read. `inputs`: co-partitioned topics; their order breaks ties of the timestamp."""
+
+    inputs: Mapping[str, JsonDecoder[Any]]
+    chunk_max_records: int = 1000
+    buffer_max_records: int = 6000
+    max_idle_s: float = 0.0
+    fetch_wait_s: float = 0.01
+    settle_timeout_s: float = 5.0
+
+
+class ChunkConsumer(faust_aiokafka.Consumer):
+    """Reads the inputs of each partition together, in time order, and acknowledges by chunk.
+
+    Guaranteed: an offset is committed only after everything that follows from it was acknowledged; a
+    planned rebalance or stop repeats nothing. After a crash, up to a commit interval of input is repeated.
+    """
+
+    def __init__(self, *args: Any, options: ChunkOptions, **kwargs: Any) -> None:
+        self._options = options
+        self._topics = tuple(options.inputs)
+        self._decoders = tuple(options.inputs.values())
+        self._groups: dict[int, PartitionGroup] = {}
+        self._ledgers: dict[int, Ledger] = {}
+        self._committable: dict[TP, int] = {}
+        self._epoch = 0  # rises whenever the buffers are dropped: what was read before is void
+        self._lost: FatalError | None = None
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> internals.FetchWaitThread:
+        thread = internals.FetchWaitThread(self, loop=self.loop, beacon=self.beacon)
+        thread.fetch_wait_ms = int(self._options.fetch_wait_s * 1000)
+        return thread
+
+    # -- acknowledgement and commit -------------------------------------------------------------------
+
+    def _filter_committable_offsets(self, tps: Any) -> dict[TP, int]:
+        """Offsets to commit: kept until a commit of them succeeded, so that none can be forgotten."""
+        if self._lost is not None:
+            return {}
+        for ledger in self._ledgers.values():
+            self._committable |= ledger.close()
+        return {**super()._filter_committable_offsets(tps), **self._committable}
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 (Faust's signature)
+        committed = await super()._commit_offsets(offsets, start_new_transaction)
+        if committed:
+            for tp, offset in offsets.items():
+                if self._committable.get(tp) == offset:
+                    del self._committable[tp]
+        return bool(committed)
+
+    def _on_output_lost(self, error: FatalError) -> None:
+        if self._lost is None:
+            self._lost = error
+            log.critical("stopping, nothing more is committed: %s", error)
+            asyncio.ensure_future(self.app.crash(error))  # noqa: RUF006 (the app keeps it)
+
+    # -- rebalance ------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish and commit what was begun, then forget all that was read ahead."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()  # chunks that no agent has begun
+        await self._settle()
+        self._drop_buffers()
+        await super().on_partitions_revoked(revoked)
+
+    async def wait_empty(self) -> None:
+        """Settle and commit; Faust calls this at a rebalance and at the end."""
+        await self._settle()
+        await self.commit_and_end_transactions()
+
+    async def _settle(self) -> None:
+        """Wait until every chunk that was begun is acknowledged, then commit."""
+        deadline_s = time.monotonic() + self._options.settle_timeout_s
+        while not all(ledger.settled() for ledger in self._ledgers.values()):
+            if self._lost is not None:
+                return
+            if time.monotonic() > deadline_s:
+                self._on_output_lost(
+                    OutputLostError(
+                        f"outputs were not acknowledged within {self._options.settle_timeout_s} s"
+                        " of a rebalance; the partition's next owner repeats them"
+                    )
+                )
+                return
+            await asyncio.sleep(_SETTLE_CHECK_S)
+        if self._ledgers:
+            await self.maybe_wait_for_commit_to_finish()
+            await self.force_commit()
+
+    def _drop_buffers(self) -> None:
+        self._groups.clear()
+        self._ledgers.clear()
+        self._committable.clear()
+        self._epoch += 1
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets; commit a start where there is none.
+
+        Without a committed start, stock Faust does not move such a partition back at the next rebalance,
+        and what had been fetched and dropped by then is lost.
+        """
+        self._drop_buffers()
+        await super().perform_seek()
+        fresh = [
+            tp for tp in self.assignment() if tp.topic in self._topics and self._committed_offset[tp] is None
+        ]
+        if not fresh:
+            return
+        if self.app.conf.consumer_auto_offset_reset == "earliest":
+            await internals.seek_to_beginning(self._thread, fresh)
+        starts = {tp: await self._thread.position(tp) for tp in fresh}
+        if await self._thread.commit(starts):
+            self._committed_offset.update(starts)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """End offsets. Recovery asks for those of its changelogs first of all."""
+        if not self.app.tables.recovery.active_tps.isdisjoint(partitions):
+            internals.forget_recovery_end(self.app.tables.recovery)
+        return await super().highwaters(*partitions)  # type: ignore[no-any-return]
+
+    # -- reading --------------------------------------------------------------------------------------
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Read until stopped: inputs into chunks, changelogs into tables, all else Faust's way."""
+
+        def stopping() -> bool:
+            return bool(self._stopped.is_set() or fetcher._stopped.is_set())
+
+        try:
+            while not stopping():
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                    continue
+                epoch = self._epoch
+                records = await self._read()
+                if stopping():
+                    return
+                if epoch != self._epoch or not self.flow_active:
+                    await self._read_again(records)
+                    continue
+                for tp, batch in records.items():
+                    await self._route(TP(*tp), batch)
+                self._end_recovery_when_complete()
+                await self._hand_out(epoch)
+                await asyncio.sleep(0)
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+
+    async def _read(self) -> Mapping[TP, list[ConsumerRecord]]:
+        """Fetch from every partition that may be read now and whose buffer has room."""
+        tps = {tp for tp in internals.active_partitions(self) if not self._is_full(tp)}
+        if self.app.rebalancing:  # until inputs stand at their committed offsets again
+            tps = {tp for tp in tps if self._is_changelog_tp(tp)}
+        if not tps:
+            await asyncio.sleep(_POLL_WHILE_IDLING_S)
+            return {}
+        idling = any(group.waits_for_idle for group in self._groups.values())
+        return await self._getmany(tps, _POLL_WHILE_IDLING_S if idling else _POLL_S)  # type: ignore[no-any-return]
+
+    def _is_full(self, tp: TP) -> bool:
+        group = self._groups.get(tp.partition)
+        if group is None or tp.topic not in self._topics:
+            return False
+        return group.buffered(self._topics.index(tp.topic)) >= self._options.buffer_max_records
+
+    async def _read_again(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
+        """Move back over records that were read across a rebalance: they belong to nobody."""
+        if not records:
+            return
+        applied = self.app.tables.recovery.active_offsets
+        assigned = self.assignment()
+        changelogs = {TP(*tp) for tp in records if self._is_changelog_tp(TP(*tp)) and TP(*tp) in assigned}
+        try:
+            if changelogs:
+                await self._thread.seek_wait({tp: (applied.get(tp) or -1) + 1 for tp in changelogs})
+            if len(changelogs) < len(records):
+                await self.perform_seek()
+        except Exception as error:  # noqa: BLE001 (a rebalance that goes on seeks again itself)
+            log.warning("seek during a rebalance: %r", error)
+
+    async def _route(self, tp: TP, records: list[ConsumerRecord]) -> None:
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        if tp.topic in self._topics:
+            rank = self._topics.index(tp.topic)
+            values = self._decoders[rank].decode_many([record.value for record in records])
+            group = self._groups.setdefault(tp.partition, PartitionGroup(len(self._topics)))
+            group.push(rank, list(zip(records, values, strict=True)))
+        elif self._is_changelog_tp(tp):
+            self._restore(tp, records)
+        else:  # Faust's own topics, such as the leader's
+            for record in records:
+                await self._deliver(self._to_message(tp, record))
+                self._read_offset[tp] = record.offset
+
+    async def _hand_out(self, epoch: int) -> None:
+        """Give agents every chunk that is ready, waiting where they are busy."""
+        for partition, group in list(self._groups.items()):
+            for events in group.take(
+                self._options.chunk_max_records,
+                caught_up=self._caught_up(partition),
+                now_s=time.monotonic(),
+                max_idle_s=self._options.max_idle_s,
+            ):
+                await self._deliver(self._chunk_message(partition, events))
+                if epoch != self._epoch or not self.flow_active:
+                    return
+
+    def _caught_up(self, partition: int) -> Callable[[int], bool]:
+        return lambda rank: internals.is_caught_up(self._thread, TP(self._topics[rank], partition))
+
+    def _chunk_message(self, partition: int, events: list[Event]) -> ConsumerMessage:
+        """Wrap a chunk as the message that Faust's conductor takes to the agent's stream."""
+        ends = {TP(record.topic, partition): record.offset + 1 for record, _ in events}
+        chunk = Chunk(partition, events, ends, self._on_output_lost)
+        self._ledgers.setdefault(partition, Ledger()).enter(chunk)
+        now_s = time.monotonic()
+        self.app.monitor.stream_inbound_time.update(dict.fromkeys(ends, now_s))
+        tp, end = next(iter(ends.items()))
+        return ConsumerMessage(
+            tp.topic,
+            partition,
+            end - 1,
+            events[-1][0].timestamp / 1000,
+            0,
+            (),
+            None,
+            chunk,
+            None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _deliver(self, message: ConsumerMessage) -> None:
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    # -- recovery -------------------------------------------------------------------------------------
+
+    def _restore(self, tp: TP, records: Sequence[ConsumerRecord]) -> None:
+        """Put changelog records into their table, all at once."""
+        recovery = self.app.tables.recovery
+        if tp not in recovery.active_tps:
+            return
+        seen = recovery.active_offsets.get(tp)
+        fresh = [r for r in records if seen is None or r.offset > seen]
+        if fresh:
+            recovery.tp_to_table[tp].restore(tp, [(r.key, r.value) for r in fresh], fresh[-1].offset)
+            recovery.active_offsets[tp] = fresh[-1].offset
+
+    def _end_recovery_when_complete(self) -> None:
+        """Compare positions, not offsets: compaction may have taken the last record of a changelog.
+
+        To be called when everything that was read is applied.
+        """
+        recovery = self.app.tables.recovery
+        if not recovery.in_recovery or recovery.active_highwaters.keys() != recovery.active_tps:
+            return
+        for tp, highwater in recovery.active_highwaters.items():
+            at = internals.position(self._thread, tp)
+            if highwater is not None and at is not None and at > highwater:
+                recovery.active_offsets[tp] = max(recovery.active_offsets.get(tp) or 0, highwater)
+        if not recovery.need_recovery():
+            internals.signal_recovery_end(recovery)
+
+
+class ChunkTransport(faust_aiokafka.Transport):
+    """Faust's aiokafka transport with the consumer above."""
+
+    def __init__(self, *args: Any, options: ChunkOptions, **kwargs: Any) -> None:
+        self._options = options
+        super().__init__(*args, **kwargs)
+
+    def create_consumer(self, callback: Any, **kwargs: Any) -> ChunkConsumer:
+        """Make the consumer of an App."""
+        return ChunkConsumer(self, callback=callback, loop=self.loop, options=self._options, **kwargs)

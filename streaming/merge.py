@@ -1,0 +1,88 @@
+"""Reading co-partitioned topics in time order, as a Kafka Streams task does."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+
+from streaming.chunk import Event
+
+
+class PartitionGroup:
+    """The buffered records of one partition of several topics, merged by record timestamp.
+
+    The time of a record is the running maximum of its topic's timestamps, so that the order of offsets is
+    kept within a topic; the topic's rank breaks ties. A record is handed out when no topic can bring an
+    earlier one any more: each has a later record buffered, or is caught up with the broker and has been
+    empty for `max_idle_s`. (Kafka Streams: PartitionGroup and max.task.idle.ms, KIP-695.)
+    """
+
+    def __init__(self, topic_count: int) -> None:
+        self._times_ms: list[list[int]] = [[] for _ in range(topic_count)]
+        self._events: list[list[Event]] = [[] for _ in range(topic_count)]
+        self._latest_ms = [0] * topic_count
+        self._empty_since_s: list[float | None] = [None] * topic_count
+
+    def push(self, rank: int, events: Sequence[Event]) -> None:
+        """Add records of the topic of that rank, in the order of their offsets."""
+        if not events:
+            return
+        times_ms = list(
+            accumulate((record.timestamp for record, _ in events), max, initial=self._latest_ms[rank])
+        )
+        self._times_ms[rank] += times_ms[1:]
+        self._events[rank] += events
+        self._latest_ms[rank] = times_ms[-1]
+        self._empty_since_s[rank] = None
+
+    def buffered(self, rank: int) -> int:
+        """How many records of the topic of that rank wait here."""
+        return len(self._events[rank])
+
+    @property
+    def waits_for_idle(self) -> bool:
+        """Whether records wait only for a topic that is caught up to stay empty for long enough."""
+        return any(self._events) and any(since_s is not None for since_s in self._empty_since_s)
+
+    def take(
+        self, limit: int, *, caught_up: Callable[[int], bool], now_s: float, max_idle_s: float
+    ) -> Iterator[list[Event]]:
+        """Hand out all that is ready, in time order, at most `limit` records at once."""
+        while any(self._events) and not any(
+            self._may_bring_earlier(rank, caught_up, now_s, max_idle_s) for rank in range(len(self._events))
+        ):
+            merged = self._merge(self._count_until_one_is_empty())
+            for start in range(0, len(merged), limit):
+                yield merged[start : start + limit]
+
+    def _may_bring_earlier(
+        self, rank: int, caught_up: Callable[[int], bool], now_s: float, max_idle_s: float
+    ) -> bool:
+        """Whether the topic's next record may be earlier than what others have buffered."""
+        if self._events[rank]:
+            return False
+        if not caught_up(rank):
+            self._empty_since_s[rank] = None
+            return True
+        since_s = self._empty_since_s[rank]
+        if since_s is None:
+            since_s = self._empty_since_s[rank] = now_s
+        return now_s - since_s < max_idle_s
+
+    def _count_until_one_is_empty(self) -> list[int]:
+        """Count, for each topic, the records up to the last one of the topic that runs empty first."""
+        bound_ms, bound_rank = min((times[-1], rank) for rank, times in enumerate(self._times_ms) if times)
+        return [
+            bisect_right(times, bound_ms) if rank <= bound_rank else bisect_left(times, bound_ms)
+            for rank, times in enumerate(self._times_ms)
+        ]
+
+    def _merge(self, counts: Sequence[int]) -> list[Event]:
+        """Remove so many records from the front of each topic; return them in time order."""
+        times_ms = [t for times, n in zip(self._times_ms, counts, strict=True) for t in times[:n]]
+        events = [e for buffer, n in zip(self._events, counts, strict=True) for e in buffer[:n]]
+        for times, buffer, n in zip(self._times_ms, self._events, counts, strict=True):
+            del times[:n], buffer[:n]
+        if sum(n > 0 for n in counts) == 1:
+            return events
+        # A stable sort over one ascending run a topic is a merge in which the lower rank goes first.
+        return [events[i] for i in sorted(range(len(events)), key=times_ms.__getitem__)]

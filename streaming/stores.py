@@ -1,0 +1,163 @@
+"""Where the rows of one table's partition lie: in memory, or in RocksDB with their changelog offset."""
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from rocksdict import AccessType, Options, Rdict, WriteBatch
+
+log = logging.getLogger(__name__)
+
+Row = tuple[bytes, bytes | None]  # key and value; None deletes
+
+_OFFSET_KEY = b"\0changelog-offset"
+
+
+class PartitionStore(Protocol):
+    """Rows of one partition. What is put is visible at once and durable when its changelog offset is known.
+
+    `offset` is that of the last changelog record which the store holds, None where it holds none: recovery
+    reads on behind it.
+    """
+
+    offset: int | None
+
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The rows of those keys that there are."""
+
+    def put_many(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Write rows that are on their way to the changelog."""
+
+    def settle(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Keep rows of an earlier `put_many` for good: the changelog has them up to `offset`."""
+
+    def restore(self, rows: Iterable[Row], offset: int) -> None:
+        """Write rows that were read from the changelog up to `offset`."""
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows."""
+
+    def close(self) -> None:
+        """Let go of it; nothing else is called afterwards."""
+
+
+class MemoryPartition:
+    """Rows in a dict. A worker that keeps its partition over a rebalance keeps the rows and the offset."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, bytes] = {}
+        self.offset: int | None = None
+
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The rows of those keys that there are."""
+        rows = self._rows
+        return {key: rows[key] for key in keys if key in rows}
+
+    def put_many(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Write or delete rows."""
+        for key, value in rows.items():
+            if value is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = value
+
+    def settle(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:  # noqa: ARG002 (they are there)
+        """Remember how far the changelog has come."""
+        self.offset = max(offset, -1 if self.offset is None else self.offset)
+
+    def restore(self, rows: Iterable[Row], offset: int) -> None:
+        """Write rows of the changelog; the last one of a key counts."""
+        self.put_many(dict(rows))
+        self.offset = offset
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows."""
+        return iter(self._rows.items())
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class RocksPartition:
+    """Rows in a RocksDB directory, always together with the changelog offset that they stand for.
+
+    Rows whose changelog record is not acknowledged yet wait in memory: the directory never holds what the
+    changelog does not. A directory that cannot be opened is thrown away; recovery then rebuilds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._unsettled: dict[bytes, bytes | None] = {}
+        self._db = _open_or_rebuild(path)
+        offset = self._db.get(_OFFSET_KEY)
+        self.offset: int | None = None if offset is None else int(offset)
+
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The rows of those keys that there are."""
+        wanted = list(keys)
+        found = zip(wanted, self._db.get(wanted), strict=True) if wanted else ()
+        rows = {key: value for key, value in found if value is not None}
+        for key in wanted:
+            if key in self._unsettled:
+                value = self._unsettled[key]
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
+        return rows
+
+    def put_many(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Hold rows until the changelog has them."""
+        self._unsettled.update(rows)
+
+    def settle(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Write rows and offset in one batch."""
+        self.restore(rows.items(), offset)
+        for key, value in rows.items():
+            if key in self._unsettled and self._unsettled[key] is value:
+                del self._unsettled[key]
+
+    def restore(self, rows: Iterable[Row], offset: int) -> None:
+        """Write rows and offset in one batch."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in rows:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(_OFFSET_KEY, b"%d" % offset)
+        self._db.write(batch)
+        self.offset = offset
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All rows."""
+        for key, value in self._db.items():
+            if key != _OFFSET_KEY and key not in self._unsettled:
+                yield key, value
+        for key, unsettled in list(self._unsettled.items()):
+            if unsettled is not None:
+                yield key, unsettled
+
+    def close(self) -> None:
+        """Write what is settled and release the directory for its next owner."""
+        self._db.close()
+
+
+def _open_or_rebuild(path: Path) -> Rdict:
+    """Open the directory; throw it away where it is damaged. Raises where another process holds it."""
+    try:
+        return _open(path)
+    except Exception as error:
+        if "lock" in str(error).lower():
+            raise
+        log.warning("state at %s cannot be opened and is rebuilt from the changelog: %s", path, error)
+        shutil.rmtree(path, ignore_errors=True)
+        return _open(path)
+
+
+def _open(path: Path) -> Rdict:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)  # noqa: FBT003 (rocksdict's signature)
+    return Rdict(str(path), options=options, access_type=AccessType.read_write())
