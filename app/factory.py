@@ -1,19 +1,15 @@
 """Where the Faust apps are put together."""
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
-
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
 from prometheus_client import CollectorRegistry
 
 from agents import detect
+from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.decoders import input_decoders
 from app.settings import RUN_DIR, Settings
 from app.token_key import token_key_of
-from app.topic_admin import check_topics
 from app.topics import Topics, topics_of
 from detection.decide import Decider
 from detection.paper_rule import PaperRule
@@ -22,24 +18,11 @@ from models.transaction import Transaction
 from privacy.tokens import tokenizer
 from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
+from streaming.log_rate import limit_log_rate
 from tables.latest_locations import make_latest_locations
 
 _PRODUCER_BATCH_BYTES = 256 * 1024
 _FETCH_BYTES = 4 * 1024 * 1024
-
-
-class CheckedApp(faust.App):  # type: ignore[misc]
-    """A Faust app that starts only where `check` finds everything in order."""
-
-    def __init__(self, *args: Any, check: Callable[[], Awaitable[None]], **kwargs: Any) -> None:
-        self._check = check
-        super().__init__(*args, **kwargs)
-
-    async def on_first_start(self) -> None:
-        """Check before anything is read. Raises what `check` raises: the worker ends with status 1."""
-        await self._check()
-        Path(self.conf.datadir).mkdir(parents=True, exist_ok=True)
-        await super().on_first_start()
 
 
 def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.App:
@@ -51,7 +34,8 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     connection = connection_of(settings)
     app = CheckedApp(
         settings.app_id,
-        check=lambda: check_topics(connection, topics),
+        connection=connection,
+        topics=topics,
         **connection.faust_options,
         **_faust_options(settings),
     )
@@ -75,6 +59,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         max_clock_skew_s=settings.max_clock_skew_s,
     )
     setup_prometheus_sensors(app, registry=registry)
+    limit_log_rate("aiokafka")
     return app
 
 

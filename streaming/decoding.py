@@ -60,13 +60,18 @@ class JsonDecoder(Generic[T]):
             return error
 
     def _repaired(self, value: bytes, error: msgspec.ValidationError) -> T:
+        """Decode what did not fit, once more, as `repair` corrects it. Raises RecordError."""
+        if self._repair is None:
+            raise RecordError(MALFORMED, str(error)) from None
         try:
             loose = msgspec.json.decode(value)
-            if self._repair is None or not isinstance(loose, dict):
+            if not isinstance(loose, dict):
                 raise error
             return msgspec.convert(self._repair(loose), self._type)
-        except (msgspec.ValidationError, ValueError):
-            raise RecordError(MALFORMED, str(error)) from None
+        except RecursionError:
+            raise RecordError(MALFORMED, f"{error} (and nested too deeply)") from None
+        except ValueError as reason:  # msgspec's errors are ValueErrors, too
+            raise RecordError(MALFORMED, str(reason)) from None
 
 
 def _without_payload(error: Exception) -> str:

@@ -1,0 +1,37 @@
+"""The command line: one file a command; here they come together and errors become one line."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from app.cli.kafka import kafka_app
+from app.cli.reconcile import reconcile
+from app.cli.replay import replay
+from app.cli.schemas import schemas
+from app.cli.settings import settings
+from app.cli.tail import tail
+from app.cli.topics import topics_app
+from app.cli.worker import worker_app
+from streaming.errors import PipelineError
+
+cli = typer.Typer(
+    name="app",
+    help="Smart Bank Streams: could the customer's phone have been where the card was used?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables: secrets and card numbers
+)
+cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
+cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
+cli.add_typer(topics_app, name="topics")
+for command in (replay, tail, reconcile, settings, schemas):
+    cli.command()(command)
+
+
+def main() -> None:
+    """Run the command line. Errors that we raise ourselves end it with one line and exit status 1."""
+    try:
+        cli(prog_name="python -m app")
+    except PipelineError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,41 @@
+"""`worker detector`: a worker in this process, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import importlib.util
+import os
+
+import typer
+
+worker_app = typer.Typer(no_args_is_help=True)
+
+
+@worker_app.command()
+def detector() -> None:
+    """Run a worker of the detector; start more of them to share its partitions.
+
+    SIGTERM and Ctrl-C end it within seconds and repeat nothing. Exit status 1: it could not go on; the log
+    says why. The same as `faust -A app.detector worker`.
+    """
+    import faust
+    from prometheus_client import CollectorRegistry
+
+    from app.connection import connection_of
+    from app.factory import create_detector
+    from app.settings import Settings
+    from app.topic_admin import check_topics
+    from app.topics import topics_of
+
+    settings = Settings.from_env(os.environ)
+    # The app checks the same when it starts; here an error is one line instead of a traceback.
+    asyncio.run(check_topics(connection_of(settings), topics_of(settings)))
+    use_uvloop()
+    app = create_detector(settings, CollectorRegistry())
+    faust.Worker(app, loglevel=settings.log_level, redirect_stdouts=False).execute_from_commandline()
+
+
+def use_uvloop() -> None:
+    """Run event loops on uvloop where it is installed (it is not for every platform)."""
+    if importlib.util.find_spec("uvloop"):
+        import mode.loop
+
+        mode.loop.use("uvloop")

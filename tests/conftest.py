@@ -1,0 +1,48 @@
+"""The real broker that tests stand on. In CI a broker that cannot be had is a failure, elsewhere a skip."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.local_kafka import BrokerConfig, LocalKafka, LocalKafkaError
+from tests.pipeline import Pipeline
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of one broker for the whole run; its topics are whatever tests left there."""
+    broker = LocalKafka(tmp_path_factory.mktemp("kafka"), BrokerConfig())
+    try:
+        started = broker.start()
+    except LocalKafkaError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no broker: {error}")
+    yield started.address
+    broker.stop()
+
+
+@pytest.fixture
+def fresh_kafka(kafka_bootstrap: str) -> str:
+    """The broker's address when none of our topics exist on it."""
+    Pipeline.delete_all_topics(kafka_bootstrap)
+    return kafka_bootstrap
+
+
+@pytest.fixture
+def own_kafka(kafka_bootstrap: str, tmp_path: Path) -> Iterator[LocalKafka]:  # noqa: ARG001 (skips where there is none)
+    """A running broker that the test may kill."""
+    broker = LocalKafka(tmp_path / "kafka", BrokerConfig())
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def pipeline(fresh_kafka: str, tmp_path: Path) -> Iterator[Pipeline]:
+    """Topics on the fresh broker, and workers that are stopped at the end of the test."""
+    with Pipeline(fresh_kafka, tmp_path) as running:
+        running.create_topics()
+        yield running

@@ -1,0 +1,178 @@
+"""The detector on a real Kafka: what comes out for what goes in."""
+
+import json
+import time
+
+import msgspec
+import pytest
+
+from app.decoders import input_decoders
+from app.factory import decider_of
+from app.replay import replay
+from models.decision import Decision
+from sources.event_file import Event
+from tests.pipeline import Pipeline, location, purchase, simulated_events, wait_until
+
+pytestmark = pytest.mark.kafka
+
+FAR_LAT = 38.5
+
+
+def test_a_far_purchase_is_flagged_a_near_one_cleared_an_unknown_device_has_no_location(
+    pipeline: Pipeline,
+) -> None:
+    """The three kinds of lines of the paper's Figure 4."""
+    now_ms = int(time.time() * 1000)
+    pipeline.produce(
+        [
+            location("phone", now_ms),
+            purchase("near", "phone", now_ms + 1000),
+            purchase("far", "phone", now_ms + 2000, lat=FAR_LAT),
+            purchase("unknown", "never-seen", now_ms + 3000),
+        ]
+    )
+    pipeline.worker().wait_ready()
+    report = pipeline.wait_complete()
+    assert {d.transaction_id: d.verdict for d in pipeline.decisions()} == {
+        "near": "cleared",
+        "far": "flagged",
+        "unknown": "no_location",
+    }
+    (flagged,) = pipeline.records(pipeline.topics.potential_fraud)
+    assert json.loads(flagged.value)["transaction_id"] == "far"
+    assert flagged.key == b"phone"
+    assert report.balances(complete=True)
+
+
+def test_no_card_number_or_name_in_anything_the_detector_writes(pipeline: Pipeline) -> None:
+    """They stay in transaction_data; tokens and the last four digits go on, never both in one record."""
+    now_ms = int(time.time() * 1000)
+    pipeline.produce(
+        [location("phone", now_ms), purchase("far", "phone", now_ms + 1000, lat=FAR_LAT)]
+    )
+    worker = pipeline.worker().wait_ready()
+    pipeline.wait_complete()
+    written = b"".join(
+        (record.value or b"") + (record.key or b"")
+        for topic in pipeline.topics.all
+        if topic.name not in ("transaction_data", "location_data")
+        for record in pipeline.records(topic)
+    )
+    assert b"far" in written
+    for secret in (b"4000001234567899", b"Somebody Real"):
+        assert secret not in written
+        assert secret not in worker.log.encode()
+    (flagged,) = pipeline.records(pipeline.topics.potential_fraud)
+    fields = json.loads(flagged.value)
+    assert fields["card_last4"] == "7899"
+    assert "card_token" not in fields
+
+
+POISON = {
+    "not json": b"{",
+    "a zero byte": b"\x00",
+    "empty": b"",
+    "blank": b"  ",
+    "null": b"null",
+    "a list": b"[]",
+    "two records in one": b'{"DeviceId":"a"}\n{"DeviceId":"b"}',
+    "a field is missing": b'{"DeviceId":"a"}',
+    "a field of a wrong type": b'{"DeviceId":1,"Time":"2026-01-01 00:00:00","Latitude":1,"Longitude":1}',
+    "no such day": b'{"DeviceId":"a","Time":"2026-02-30 00:00:00","Latitude":1,"Longitude":1}',
+    "beyond the pole": b'{"DeviceId":"a","Time":"2026-01-01 00:00:00","Latitude":91,"Longitude":1}',
+    "no finite number": b'{"DeviceId":"a","Time":"2026-01-01 00:00:00","Latitude":1e400,"Longitude":1}',
+    "bad utf-8": b'{"DeviceId":"\xff","Time":"2026-01-01 00:00:00","Latitude":1,"Longitude":1}',
+    "deeply nested": b"[" * 3000,
+    "almost the broker's limit": b'{"x":"' + b"y" * 1_000_000 + b'"}',
+}
+
+
+def test_every_poison_is_a_dead_letter_and_hides_no_neighbour(pipeline: Pipeline) -> None:
+    """Bytes, place and a reason; the good records between them are all processed."""
+    now_ms = int(time.time() * 1000)
+    producer = pipeline.producer()
+    for number, poison in enumerate(POISON.values()):
+        good = location(f"phone-{number}", now_ms)
+        producer.produce(good.topic, good.value_bytes, key=good.key_bytes)
+        producer.produce("location_data", poison, key=good.key_bytes)
+        producer.produce("transaction_data", poison, key=good.key_bytes)
+    producer.produce("location_data", None, key=b"phone-0")
+    producer.produce("transaction_data", b"{}", key=None)
+    producer.flush()
+    pipeline.produce(purchase(f"t{n}", f"phone-{n}", now_ms + 1000) for n in range(len(POISON)))
+    worker = pipeline.worker().wait_ready()
+    pipeline.wait_complete()
+    letters = pipeline.records(pipeline.topics.dead_letters)
+    assert len(letters) == 2 * len(POISON) + 2
+    assert {d.transaction_id for d in pipeline.decisions()} == {f"t{n}" for n in range(len(POISON))}
+    assert all(d.verdict == "cleared" for d in pipeline.decisions())
+    by_place = {
+        (r.topic, r.partition, r.offset): r
+        for topic in (pipeline.topics.location_data, pipeline.topics.transaction_data)
+        for r in pipeline.records(topic)
+    }
+    for letter in letters:
+        headers = {name: value.decode() for name, value in letter.headers}
+        source = by_place[
+            headers["source_topic"], int(headers["source_partition"]), int(headers["source_offset"])
+        ]
+        assert letter.key == source.key
+        assert letter.value == (source.value if source.value is None else source.value[: 64 * 1024])
+        assert int(headers["source_length_bytes"]) == len(source.value or b"")
+        assert headers["reason"]
+    assert worker.process.poll() is None
+
+
+def test_a_clock_far_ahead_of_its_record_is_a_dead_letter(pipeline: Pipeline) -> None:
+    """The phone's next fix would otherwise look as if it came from the past."""
+    now_ms = int(time.time() * 1000)
+    ahead = msgspec.structs.replace(location("phone", now_ms + 3_600_000), arrival_ms=now_ms)
+    pipeline.produce([location("phone", now_ms), ahead])
+    pipeline.worker().wait_ready()
+    pipeline.wait_complete()
+    assert pipeline.dead_letter_reasons() == {"clock_ahead": 1}
+
+
+@pytest.mark.parametrize("partitioner", ["consistent", "murmur2_random"])
+def test_records_under_a_wrong_key_or_partition_meet_their_device_all_the_same(
+    pipeline: Pipeline, partitioner: str
+) -> None:
+    """librdkafka's own default partitioner is CRC32: a bank's producers will use it sooner or later."""
+    now_ms = int(time.time() * 1000)
+    devices = [f"phone-{n}" for n in range(20)]
+    worker = pipeline.worker().wait_ready()
+    keyless = [
+        Event("location_data", None if n % 2 else "wrong", now_ms, location(d, now_ms).value)
+        for n, d in enumerate(devices)
+    ]
+    pipeline.produce(keyless, partitioner=partitioner)
+    wait_until(lambda: len(pipeline.changelog_table()) == len(devices), 30, "every device in the table")
+    pipeline.produce(
+        (purchase(f"t-{d}", d, now_ms + 1000) for d in devices), partitioner=partitioner
+    )
+    report = pipeline.wait_complete()
+    decisions = pipeline.decisions()
+    assert {d.transaction_id: d.verdict for d in decisions} == {f"t-{d}": "cleared" for d in devices}
+    assert worker.process.poll() is None
+    assert report.balances(complete=True)
+
+
+@pytest.mark.parametrize("store", ["memory", "rocksdb"])
+def test_fed_in_step_the_worker_decides_as_replay_does(pipeline: Pipeline, store: str) -> None:
+    """Transaction by transaction. `paper` depends on the order of arrival, so each waits for the last."""
+    events = simulated_events(seed=7)[:300]
+    expected = [
+        result
+        for result in replay(
+            events, input_decoders(pipeline.topics), decider_of(pipeline.settings), max_clock_skew_s=300
+        )
+        if isinstance(result, Decision)
+    ]
+    assert len({d.verdict for d in expected}) >= 2
+    pipeline.worker(env={"SMARTBANK_STORE": store}).wait_ready()
+    pipeline.produce_in_step(events)
+    pipeline.wait_complete()
+    got = {d.transaction_id: d for d in pipeline.decisions()}
+    assert got == {d.transaction_id: d for d in expected}
+
+

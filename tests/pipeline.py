@@ -1,0 +1,323 @@
+"""A detector under test: real topics, real worker processes, and what they left behind."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from app.connection import connection_of
+from app.decoders import input_decoders
+from app.reconcile import Report
+from app.reconcile_topics import reconcile
+from app.settings import PROJECT_DIR, Settings
+from app.tailing import read_topic
+from app.topic_admin import create_topics
+from app.topics import TopicSpec, topics_of
+from models.decision import Decision
+from models.fix import Fix
+from models.location_fix import LocationFix
+from sources.event_file import Event
+from sources.scenario import Scenario
+from sources.simulator import simulate
+from streaming.errors import RecordError
+
+READY_TIMEOUT_S = 60.0
+_POLL_S = 0.05
+
+# Quick enough for tests, long enough that a busy machine does not look dead.
+_TEST_SETTINGS = {
+    "SMARTBANK_SESSION_TIMEOUT_S": "6",
+    "SMARTBANK_HEARTBEAT_INTERVAL_S": "0.5",
+    "SMARTBANK_LOG_LEVEL": "info",
+}
+
+
+def wait_until(happened: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Return when `happened()` is true. Raises TimeoutError that says `what` did not come."""
+    deadline_s = time.monotonic() + timeout_s
+    while not happened():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"{what}: not within {timeout_s} s")
+        time.sleep(_POLL_S)
+
+
+class Worker:
+    """A `worker detector` in a process of its own."""
+
+    def __init__(self, env: Mapping[str, str], log_path: Path) -> None:
+        self.log_path = log_path
+        with log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", "worker", "detector"],
+                env=env,
+                cwd=PROJECT_DIR,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def times_ready(self) -> int:
+        """How often it has had partitions and restored tables."""
+        return self.log.count("Worker ready")
+
+    def wait_ready(self, times: int = 1, timeout_s: float = READY_TIMEOUT_S) -> Self:
+        """Return when it is ready for the `times`-th time."""
+
+        def ready() -> bool:
+            assert self.process.poll() is None, f"the worker ended:\n{self.log[-4000:]}"
+            return self.times_ready() >= times
+
+        wait_until(ready, timeout_s, f"worker {self.log_path.name} ready")
+        return self
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self, timeout_s: float = 30.0) -> int:
+        """SIGTERM; return its exit status. Raises where it does not end."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+
+class Pipeline:
+    """Topics, producers and workers of one test; a context manager that kills what still runs."""
+
+    def __init__(self, bootstrap: str, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        key_file = folder / "token.key"
+        if not key_file.exists():
+            key_file.write_text("test:" + "5a" * 32)
+        self.own_env = {
+            **_TEST_SETTINGS,
+            "SMARTBANK_KAFKA_BOOTSTRAP": bootstrap,
+            "SMARTBANK_TOKEN_KEY_FILE": str(key_file),
+            "SMARTBANK_STATE_DIR": str(folder / "state"),
+            **(env or {}),
+        }
+        self.settings = Settings.from_env(self.own_env)
+        self.connection = connection_of(self.settings)
+        self.topics = topics_of(self.settings)
+        self.bootstrap = bootstrap
+        self._folder = folder
+        self._workers: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.process.send_signal(signal.SIGCONT)
+                worker.kill()
+
+    # -- doing ----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def delete_all_topics(bootstrap: str) -> None:
+        """Delete every topic but the broker's own."""
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        names = [name for name in admin.list_topics(timeout=30).topics if not name.startswith("__")]
+        if names:
+            for deleted in admin.delete_topics(names, operation_timeout=30).values():
+                deleted.result()
+            wait_until(
+                lambda: set(names).isdisjoint(admin.list_topics(timeout=30).topics), 30, "topics deleted"
+            )
+
+    def create_topics(self, **overrides: str) -> None:
+        """Create all topics; records of any age stay."""
+        asyncio.run(
+            create_topics(
+                self.connection,
+                self.topics.all,
+                partitions=self.settings.topic_partitions,
+                replication_factor=1,
+                overrides={"retention.ms": "-1", **overrides},
+            )
+        )
+
+    def worker(self, name: str = "a", env: Mapping[str, str] | None = None) -> Worker:
+        """Start a worker; `wait_ready` tells when it has its partitions."""
+        full_env = {**os.environ, **self.own_env, **(env or {})}
+        worker = Worker(full_env, self._folder / f"worker-{name}.log")
+        self._workers.append(worker)
+        return worker
+
+    def produce(self, events: Iterable[Event], *, partitioner: str = "murmur2_random") -> None:
+        """Send events with librdkafka, an independent client; record timestamp = arrival_ms."""
+        producer = self.producer(partitioner)
+        for event in events:
+            producer.produce(
+                event.topic, event.value_bytes, key=event.key_bytes, timestamp=event.arrival_ms
+            )
+            producer.poll(0)
+        producer.flush()
+
+    def produce_in_step(self, events: Iterable[Event], timeout_s: float = 10.0) -> None:
+        """Send each event when the last has had its effect: a row, a decision or a dead letter."""
+        effects = [
+            topic.name
+            for topic in (
+                self.topics.latest_locations_changelog,
+                self.topics.transaction_decisions,
+                self.topics.dead_letters,
+            )
+        ]
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": "in-step", "fetch.wait.max.ms": 5}
+        )
+        consumer.assign(
+            [TopicPartition(t, p, 0) for t in effects for p in range(self.settings.topic_partitions)]
+        )
+        for event in events:
+            self.produce([event])
+            message = consumer.poll(timeout_s)
+            assert message is not None, f"no effect of {event}"
+            assert not message.error()
+        consumer.close()
+
+    def producer(self, partitioner: str = "murmur2_random") -> Producer:
+        """A librdkafka producer that waits for all replicas."""
+        return Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "partitioner": partitioner,
+                "linger.ms": 5,
+                "message.max.bytes": 1_048_588,
+                "acks": "all",
+                "queue.buffering.max.messages": 1_000_000,
+            }
+        )
+
+    # -- looking --------------------------------------------------------------------------------------
+
+    def reconcile(self) -> Report:
+        """The books."""
+        return asyncio.run(reconcile(self.connection, self.topics, group_id=self.settings.app_id))
+
+    def wait_complete(self, timeout_s: float = 60.0) -> Report:
+        """Return the books once they are complete; fail with them where they never are."""
+        deadline_s = time.monotonic() + timeout_s
+        while not (report := self.reconcile()).balances(complete=True):
+            assert time.monotonic() < deadline_s, f"books do not balance: {report}"
+        return report
+
+    def records(self, topic: TopicSpec) -> list[Any]:
+        """All records of a topic, in the order of offsets within a partition."""
+
+        async def read() -> list[Any]:
+            return [
+                r
+                async for r in read_topic(self.connection, topic.name, from_beginning=True, until_end=True)
+            ]
+
+        return asyncio.run(read())
+
+    def decisions(self) -> list[Decision]:
+        """All decisions."""
+        return [
+            msgspec.json.decode(r.value, type=Decision)
+            for r in self.records(self.topics.transaction_decisions)
+        ]
+
+    def changelog_table(self) -> dict[bytes, Fix]:
+        """The rows that the changelog of the latest locations ends with."""
+        rows = {r.key: r.value for r in self.records(self.topics.latest_locations_changelog)}
+        return {key: msgspec.msgpack.decode(v, type=Fix) for key, v in rows.items() if v is not None}
+
+    def true_table(self) -> dict[bytes, Fix]:
+        """What the table must hold: each device's last good fix by the order of its partition."""
+        decoder = input_decoders(self.topics)[self.topics.location_data.name]
+        table: dict[bytes, Fix] = {}
+        for record in self.records(self.topics.location_data):
+            try:
+                fix: LocationFix = decoder.decode(record.value)
+            except RecordError:
+                continue
+            table[fix.key] = fix.fix
+        return table
+
+    def dead_letter_reasons(self) -> Counter[str]:
+        """How many dead letters there are, by reason code."""
+        return Counter(
+            dict(r.headers)["reason_code"].decode() for r in self.records(self.topics.dead_letters)
+        )
+
+
+def simulated_events(*, seed: int, devices: int = 5, duration_s: float = 600.0) -> list[Event]:
+    """A seeded stream of phones and purchases that began a day ago."""
+    scenario = Scenario(
+        seed=seed,
+        start_time_ms=int(time.time() * 1000) - 86_400_000,
+        duration_s=duration_s,
+        devices=devices,
+        transactions_per_s=1.0,
+        fraud_share=0.2,
+    )
+    simulated = simulate(
+        scenario, location_topic="location_data", transaction_topic="transaction_data"
+    )
+    return [each.event for each in simulated]
+
+
+def location(
+    device_id: str, arrival_ms: int, *, lat: float = 37.33, lon: float = -121.89, **more: Any
+) -> Event:
+    """A fix of a phone in San Jose, taken when it arrives."""
+    value = {
+        "DeviceId": device_id,
+        "Time": _iso(arrival_ms),
+        "Latitude": lat,
+        "Longitude": lon,
+        "Speed": 1.0,
+        **more,
+    }
+    return Event(topic="location_data", key=device_id, arrival_ms=arrival_ms, value=json.dumps(value))
+
+
+def purchase(
+    transaction_id: str,
+    device_id: str,
+    arrival_ms: int,
+    *,
+    lat: float = 37.33,
+    lon: float = -121.89,
+    **more: Any,
+) -> Event:
+    """A purchase at the time of its arrival."""
+    value = {
+        "Transaction ID": transaction_id,
+        "Device ID": device_id,
+        "Timestamp": _iso(arrival_ms),
+        "Amount": 12.5,
+        "Card Number": "4000001234567899",
+        "User ID": "U1",
+        "Name": "Somebody Real",
+        "Location Latitude": f"{lat:.6f}",
+        "Location Longitude": f"{lon:.6f}",
+        **more,
+    }
+    return Event(topic="transaction_data", key=device_id, arrival_ms=arrival_ms, value=json.dumps(value))
+
+
+def _iso(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time_ms // 1000)) + f".{time_ms % 1000:03d}Z"
