@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from app.connection import connection_of
 from app.decoders import input_decoders
@@ -154,6 +154,14 @@ class Pipeline:
                 overrides={"retention.ms": "-1", **overrides},
             )
         )
+
+    def alter_topic(self, name: str, setting: str, value: str) -> None:
+        """Change one setting of a topic."""
+        entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        for altered in admin.incremental_alter_configs([resource]).values():
+            altered.result()
 
     def worker(self, name: str = "a", env: Mapping[str, str] | None = None) -> Worker:
         """Start a worker; `wait_ready` tells when it has its partitions."""
