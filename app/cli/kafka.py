@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.console import Console
 
-from app.local_kafka import DEFAULT_DATA_DIR, LocalKafka, LocalKafkaError, plain_broker
+from app.broker_config import plain_broker
+from app.local_kafka import DEFAULT_DATA_DIR, LocalKafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-EXIT_ERROR: Final = 1
 EXIT_NOT_RUNNING: Final = 3  # as `systemctl status` has it
 
 kafka_app = typer.Typer(no_args_is_help=True, help="A Kafka broker on this machine, without Docker.")
@@ -31,7 +31,7 @@ Port = Annotated[
 def start(port: Port = None, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Start the broker and wait until it answers; one that runs already is left alone."""
     began_s = time.monotonic()
-    with _errors_on_one_line(), _spinner() as progress:
+    with _spinner() as progress:
         broker = LocalKafka(data_dir, plain_broker(port), progress=progress)
         started = broker.start()
     if started.was_running:
@@ -46,7 +46,7 @@ def start(port: Port = None, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 @kafka_app.command()
 def stop(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stop the broker and wait until it is gone; its data stay."""
-    with _errors_on_one_line(), _spinner() as progress:
+    with _spinner() as progress:
         progress("stopping the broker")
         outcome = LocalKafka(data_dir).stop()
     typer.echo(
@@ -61,22 +61,12 @@ def stop(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
 @kafka_app.command()
 def status(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Say whether the broker runs. Exit status 0: it runs; 3: it does not, or does not answer."""
-    with _errors_on_one_line():
-        seen = LocalKafka(data_dir).status()
+    seen = LocalKafka(data_dir).status()
     if seen.is_answering:
         typer.echo(f"Kafka runs at {seen.address} (pid {seen.pid})")
         return
     typer.echo("Kafka is not running" if seen.pid is None else f"Kafka (pid {seen.pid}) does not answer")
     raise typer.Exit(EXIT_NOT_RUNNING)
-
-
-@contextmanager
-def _errors_on_one_line() -> Iterator[None]:
-    try:
-        yield
-    except (LocalKafkaError, OSError) as e:
-        typer.echo(f"kafka: {e}", err=True)
-        raise typer.Exit(EXIT_ERROR) from None
 
 
 @contextmanager

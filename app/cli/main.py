@@ -5,11 +5,15 @@ import sys
 import typer
 from rich.console import Console
 
+from app.cli.demo import demo
+from app.cli.doctor import doctor
 from app.cli.kafka import kafka_app
+from app.cli.produce import produce
 from app.cli.reconcile import reconcile
 from app.cli.replay import replay
 from app.cli.schemas import schemas
 from app.cli.settings import settings
+from app.cli.simulate import simulate
 from app.cli.tail import tail
 from app.cli.topics import topics_app
 from app.cli.worker import worker_app
@@ -24,7 +28,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
-for command in (replay, tail, reconcile, settings, schemas):
+for command in (demo, simulate, produce, replay, tail, reconcile, doctor, settings, schemas):
     cli.command()(command)
 
 

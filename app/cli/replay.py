@@ -1,5 +1,4 @@
 """`python -m app replay`: what do the rules say of these records?"""
-# ruff: noqa: PLC0415 (a command imports what only it needs: `--help` must not wait for Faust)
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The pure half of app/local_kafka.py, and what it does where Java, Maven or a port is missing."""
+"""What a local broker is told, and what is said where Java, Maven or a port is missing."""
 
 from __future__ import annotations
 
@@ -10,25 +10,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.local_kafka import (
-    DEPLOY_DIR,
+from app.broker_config import (
     FREE_PORTS,
-    KAFKA_VERSION,
     BrokerConfig,
     Listener,
-    LocalKafka,
     LocalKafkaError,
     choose_ports,
-    fetch_jars,
-    find_java,
     format_arguments,
-    last_words,
     plain_broker,
     port_problem,
     ports_of,
-    read_address,
     server_properties,
 )
+from app.kafka_jars import DEPLOY_DIR, KAFKA_VERSION, fetch_jars, find_java, last_words
+from app.local_kafka import LocalKafka, read_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

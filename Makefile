@@ -1,0 +1,98 @@
+# Every target that runs Python makes its own environment first: any of them works as the first command in a clone.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+DEMO_ARGS ?=
+UV_ARGS ?=
+BIN := .venv/bin
+RUNTIME := .venv/runtime.stamp
+DEV := .venv/dev.stamp
+TOKEN_KEY := .run/secrets/token_key
+COMPOSE ?= docker compose
+# The locks are complete (--no-deps), and compiling every module takes longer than compiling those that are used.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
+	--only-binary :all: --no-deps --no-compile
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make requirements' $(UV_ARGS)
+
+.PHONY: help setup check test integration faults bench demo docs requirements up down clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(RUNTIME) ## Prepare .venv for the detector and the command line; runs nothing
+	@command -v java >/dev/null && command -v mvn >/dev/null \
+		|| echo "No Java or Maven for the local Kafka: apt-get install openjdk-17-jre-headless maven (or, with Docker: make up)"
+	@echo "Ready: $(BIN)/python -m app --help"
+
+check: $(DEV) ## Format, lint, types and unit tests: under a minute, no broker
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test: $(DEV) ## All tests, on a real Kafka that they start (PYTEST_ARGS='-k name')
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+integration: $(DEV) ## Tests of the parts together, on the real Kafka
+	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+faults: $(DEV) ## Tests that kill workers and the broker
+	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+bench: $(DEV) ## Measure events/s and CPU per event of a worker (BENCH_ARGS)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+demo: $(RUNTIME) ## Kafka, the detector and a stream of purchases, live (DEMO_ARGS='--seconds 30')
+	$(BIN)/python -m app demo $(DEMO_ARGS)
+
+docs: $(RUNTIME) ## Write the generated documents: docs/schemas, docs/asyncapi.json, docs/settings.md
+	$(BIN)/python -m app schemas
+	$(BIN)/python -m app settings > docs/settings.md.new
+	mv docs/settings.md.new docs/settings.md
+
+requirements: $(DEV) ## Pin and hash requirements/*.in again (UV_ARGS=--upgrade for newer versions)
+	$(LOCK) --output-file requirements/installer.txt requirements/installer.in
+	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
+	$(LOCK) --output-file requirements/dev.txt requirements/dev.in
+
+up: $(TOKEN_KEY) ## Kafka and the detector in Docker (COMPOSE_PROFILES=simulate adds the simulator)
+	$(COMPOSE) up --build --detach
+
+down: ## Stop what `make up` started; topics and tables stay
+	$(COMPOSE) --profile simulate down
+
+clean: ## Stop the local Kafka; delete .venv, .run (its data too) and caches
+	@if [ -x $(BIN)/python ] && [ -d .run/kafka ]; then $(BIN)/python -m app kafka stop; fi
+	rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A changed lock makes the environment anew, so that nothing is in it but what the lock names.
+# The pip that Debian 12 has takes three times as long to read the index as a new one, which is two seconds away.
+$(RUNTIME): requirements/runtime.txt requirements/installer.txt
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is missing: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+	@echo "Installing $< into .venv ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(INSTALL) -r requirements/installer.txt
+	@$(INSTALL) -r $<
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUNTIME)
+	@echo "Installing $< into .venv ..."
+	@$(INSTALL) -r $<
+	@touch $@
+
+# The folder keeps other users out; the file itself must be readable for the container's user, whoever that is.
+$(TOKEN_KEY):
+	@install -d -m 700 $(@D)
+	@printf 'k1:%s\n' "$$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" > $@
+	@chmod 644 $@

@@ -1,0 +1,111 @@
+"""`python -m app reconcile`: do the books balance?"""
+
+import asyncio
+import os
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from app.settings import Settings
+from app.topics import topics_of
+
+if TYPE_CHECKING:
+    from app.reconcile import Report
+
+
+def reconcile(
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Nothing may be unread or open either.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+) -> None:
+    """Prove that everything the detector has read is accounted for; exit status 1 where it is not.
+
+    Every input record before the group's committed offset must be a decided transaction, a repeat of one,
+    a location in the state, a dead letter, or re-keyed. A worker may run meanwhile.
+    """
+    from app.broker_client import quiet_client_logs
+
+    quiet_client_logs()
+    report = asyncio.run(_reconcile(Settings.from_env(os.environ)))
+    balances = report.balances(complete=complete)
+    if as_json:
+        typer.echo(
+            msgspec.json.encode({**_as_dict(report), "complete": complete, "balances": balances}).decode()
+        )
+    else:
+        print_report(report, balances=balances, complete=complete)
+    if not balances:
+        raise typer.Exit(1)
+
+
+async def _reconcile(settings: Settings) -> "Report":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from app.connection import connection_of
+    from app.reconcile_topics import reconcile as read_and_reconcile
+
+    stderr = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bars:
+        bar = bars.add_task("committed offsets", total=None)
+
+        def progress(topic: str, done: int, records_total: int) -> None:
+            bars.update(bar, description=topic, completed=done, total=records_total)
+
+        return await read_and_reconcile(
+            connection_of(settings), topics_of(settings), group_id=settings.app_id, progress=progress
+        )
+
+
+def _as_dict(report: "Report") -> dict[str, Any]:
+    return {
+        "topics": {topic: asdict(tally) for topic, tally in report.tallies.items()},
+        "total": asdict(report.total),
+        "missing": report.missing,
+        "unexplained_total": report.unexplained_total,
+        "unexplained": report.unexplained,
+        "objections": report.objections,
+        "notes": report.notes,
+    }
+
+
+def print_report(report: "Report", *, balances: bool, complete: bool) -> None:
+    """Show the books as a table, and what is wrong with them."""
+    Console().print(_table(report))
+    console = Console(soft_wrap=True, highlight=False)
+    for note in report.notes:
+        console.print(note, markup=False)
+    _print_problems(console, "missing", report.missing, report.total.missing)
+    _print_problems(console, "unexplained", report.unexplained, report.unexplained_total)
+    for objection in report.objections:
+        console.print(objection, style="red", markup=False)
+    unread, still_open = report.total.not_yet_read, report.total.open
+    if complete and (unread or still_open):
+        console.print(f"not complete: {unread:,} not yet read, {still_open:,} open", style="red")
+    verdict, colour = ("books balance", "green") if balances else ("books do NOT balance", "red")
+    console.print(verdict, style=f"bold {colour}")
+
+
+def _table(report: "Report") -> Table:
+    """A column for each input; the rows below `records` add up to it, `expired` stands apart."""
+    table = Table(Column(""))
+    tallies = [*report.tallies.values(), report.total]
+    for name in (*report.tallies, "sum"):
+        table.add_column(name, justify="right", overflow="fold")
+    for row in fields(report.total):
+        counts = (getattr(tally, row.name) for tally in tallies)
+        is_last_of_a_part = row.name in ("records", "missing")
+        table.add_row(row.name.replace("_", " "), *(f"{n:,}" for n in counts), end_section=is_last_of_a_part)
+    return table
+
+
+def _print_problems(console: Console, kind: str, shown: tuple[str, ...], count: int) -> None:
+    for problem in shown:
+        console.print(f"{kind}: {problem}", style="red", markup=False, highlight=False)
+    if count > len(shown):
+        console.print(f"… {count:,} {kind} in all", style="red")

@@ -1,0 +1,182 @@
+"""The whole system for a minute: a broker, a detector, a stream of purchases, and the books at the end."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from app.broker_config import plain_broker
+from app.connection import Connection, connection_of
+from app.local_kafka import LocalKafka
+from app.producing import produce_events
+from app.reconcile import Report
+from app.reconcile_topics import reconcile
+from app.settings import PREFIX, PROJECT_DIR, RUN_DIR, Settings
+from app.tailing import read_topic
+from app.topic_admin import create_topics
+from app.topics import Topics, topics_of
+from models.flagged_transaction import FlaggedTransaction
+from sources.event_file import Event
+from streaming.errors import FatalError
+
+_READY_TIMEOUT_S = 60.0
+_CATCH_UP_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 20.0
+_POLL_S = 0.2
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A broker and a detector that run for this demo alone."""
+
+    settings: Settings
+    connection: Connection
+    topics: Topics
+    worker: subprocess.Popen[bytes]
+    worker_log: Path
+
+
+@contextmanager
+def stage(say: Say) -> Iterator[Stage]:
+    """Start a broker and a detector in a folder of their own; stop both and remove it, whatever happens.
+
+    Other SMARTBANK_* settings of the environment count, but not those that name a broker. After an error
+    the folder stays, with the logs. Raises FatalError where the detector does not come up.
+    """
+    RUN_DIR.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="demo-", dir=RUN_DIR))
+    broker = LocalKafka(folder / "kafka", plain_broker(), progress=say)
+    worker: subprocess.Popen[bytes] | None = None
+    try:
+        address = broker.start().address
+        say(f"Apache Kafka at {address}")
+        env = _environment(address, folder)
+        settings = Settings.from_env(env)
+        connection, topics = connection_of(settings), topics_of(settings)
+        asyncio.run(_create_topics(settings, connection, topics))
+        worker_log = folder / "detector.log"
+        worker = _start_worker(env, worker_log)
+        _wait_ready(worker, worker_log)
+        say("detector ready")
+        yield Stage(
+            settings=settings, connection=connection, topics=topics, worker=worker, worker_log=worker_log
+        )
+    except Exception:
+        say(f"the logs stay in {folder}")
+        raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if worker is not None:
+            _stop_worker(worker)
+        broker.stop()
+
+
+async def play(
+    on: Stage, events: Iterable[Event], *, speed: float | None, on_flagged: Callable[[FlaggedTransaction], None]
+) -> None:
+    """Send `events` and show what is flagged, until they are all sent or somebody presses Ctrl-C."""
+    showing = asyncio.create_task(_show_flagged(on, on_flagged))
+    sending = asyncio.create_task(produce_events(on.connection, events, speed=speed))
+    watching = asyncio.create_task(_worker_ends(on))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, sending.cancel)
+    try:
+        await asyncio.wait({sending, watching, showing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (sending, watching, showing):
+            if task.done() and not task.cancelled():
+                task.result()
+    finally:
+        for task in (sending, watching, showing):
+            task.cancel()
+        await asyncio.gather(sending, watching, showing, return_exceptions=True)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def closing_report(on: Stage) -> Report:
+    """Wait until the detector has caught up; return the books, complete or as they are in the end."""
+    deadline_s = time.monotonic() + _CATCH_UP_TIMEOUT_S
+    while True:
+        report = await reconcile(on.connection, on.topics, group_id=on.settings.app_id)
+        if report.balances(complete=True) or time.monotonic() > deadline_s:
+            return report
+        await asyncio.sleep(_POLL_S)
+
+
+async def _create_topics(settings: Settings, connection: Connection, topics: Topics) -> None:
+    """Records of any age stay: an event file may be years old."""
+    await create_topics(
+        connection,
+        topics.all,
+        partitions=settings.topic_partitions,
+        replication_factor=1,
+        overrides={"retention.ms": "-1"},
+    )
+
+
+def _environment(address: str, folder: Path) -> dict[str, str]:
+    """Our environment with the demo's broker and folder in it."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(f"{PREFIX}KAFKA_")}
+    return {
+        **ours,
+        f"{PREFIX}KAFKA_BOOTSTRAP": address,
+        f"{PREFIX}STATE_DIR": str(folder / "state"),
+        f"{PREFIX}LOG_LEVEL": "info",
+    }
+
+
+def _start_worker(env: Mapping[str, str], log_path: Path) -> subprocess.Popen[bytes]:
+    with log_path.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "app", "worker", "detector"],
+            cwd=PROJECT_DIR,
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for us: the detector ends after it has caught up
+        )
+
+
+def _wait_ready(worker: subprocess.Popen[bytes], log_path: Path) -> None:
+    deadline_s = time.monotonic() + _READY_TIMEOUT_S
+    while b"Worker ready" not in (log := log_path.read_bytes()):
+        if worker.poll() is not None or time.monotonic() > deadline_s:
+            last_line = (log.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+            raise FatalError(f"the detector did not come up: {last_line}")
+        time.sleep(_POLL_S)
+
+
+def _stop_worker(worker: subprocess.Popen[bytes]) -> None:
+    worker.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        worker.wait(_STOP_TIMEOUT_S)
+        return
+    worker.kill()
+    worker.wait()
+
+
+async def _show_flagged(on: Stage, on_flagged: Callable[[FlaggedTransaction], None]) -> None:
+    topic = on.topics.potential_fraud.name
+    async with aclosing(read_topic(on.connection, topic, from_beginning=True)) as records:
+        async for record in records:
+            on_flagged(msgspec.json.decode(record.value, type=FlaggedTransaction))
+
+
+async def _worker_ends(on: Stage) -> None:
+    while on.worker.poll() is None:
+        await asyncio.sleep(_POLL_S)
+    raise FatalError(f"the detector ended with status {on.worker.returncode}: see {on.worker_log}")

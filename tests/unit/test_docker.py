@@ -1,0 +1,168 @@
+"""docker-compose.yml and the Dockerfile, read by the tools that will read them, without a Docker engine."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.main import cli
+from app.settings import PREFIX, PROJECT_DIR, Settings
+
+COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
+DOCKERFILE = PROJECT_DIR / "deploy" / "Dockerfile"
+OURS = ("topics", "detector", "simulator")
+
+
+def tool(name: str) -> Path:
+    """A program of requirements/dev.txt, beside the interpreter. Missing: fails in CI, else skips."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        assert not os.environ.get("CI"), f"{path} is missing: make check installs it"
+        pytest.skip(f"{path} is missing: make check installs it")
+    return path
+
+
+def parse(compose_file: Path) -> subprocess.CompletedProcess[str]:
+    """What Docker Compose's own parser makes of a file, every profile on."""
+    options = ["--file", str(compose_file), "--profile", "*", "config", "--format", "json"]
+    return subprocess.run(
+        [str(tool("docker-compose")), *options],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """The services of docker-compose.yml with everything resolved."""
+    parsed = parse(COMPOSE_FILE)
+    assert parsed.returncode == 0, parsed.stderr
+    found: dict[str, Any] = json.loads(parsed.stdout)["services"]
+    return found
+
+
+def test_the_parser_refuses_a_wrong_file(tmp_path: Path) -> None:
+    """The real parser knows the format; one that accepts all would prove nothing."""
+    wrong = tmp_path / "docker-compose.yml"
+    wrong.write_text(COMPOSE_FILE.read_text().replace("read_only:", "readonly:"))
+    parsed = parse(wrong)
+    assert parsed.returncode != 0
+    assert "readonly" in parsed.stderr
+
+
+def test_compose_parses_without_a_warning() -> None:
+    """An unset variable is only a warning, and then an empty text."""
+    assert parse(COMPOSE_FILE).stderr == ""
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_exists(name: str, services: dict[str, Any]) -> None:
+    """A container with a wrong SMARTBANK_ name would stop at its start."""
+    environment = services[name]["environment"]
+    assert any(variable.startswith(PREFIX) for variable in environment)
+    Settings.from_env(environment)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_exists_with_its_options(name: str, services: dict[str, Any]) -> None:
+    """Options are parsed before --help is obeyed, so a renamed one is found."""
+    result = CliRunner().invoke(cli, [*services[name]["command"], "--help"])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_containers_may_do_no_more_than_they_need(name: str, services: dict[str, Any]) -> None:
+    """Whoever takes over a worker finds no file to write to, no capability and no way to root."""
+    service = services[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "ports" not in service, "a fixed port of the host, and a second container cannot start"
+    assert "container_name" not in service, "a fixed name, and a second container cannot start"
+
+
+def test_services_start_in_order(services: dict[str, Any]) -> None:
+    """Workers only verify topics: they must exist first, and before that a broker that answers."""
+    conditions = {
+        (name, other): dependency["condition"]
+        for name in OURS
+        for other, dependency in services[name]["depends_on"].items()
+    }
+    assert conditions == {
+        ("topics", "kafka"): "service_healthy",
+        ("detector", "topics"): "service_completed_successfully",
+        ("simulator", "topics"): "service_completed_successfully",
+    }
+    assert services["simulator"]["profiles"] == ["simulate"]
+    assert services["detector"]["restart"] == "unless-stopped"
+
+
+def test_kafka_is_the_release_that_the_tests_run_on(services: dict[str, Any]) -> None:
+    """deploy/kafka/pom.xml and the image are raised together."""
+    pom = (PROJECT_DIR / "deploy" / "kafka" / "pom.xml").read_text()
+    version = re.search(r"<kafka.version>(.+)</kafka.version>", pom)
+    assert version is not None
+    assert services["kafka"]["image"] == f"apache/kafka:{version[1]}"
+    assert [port["host_ip"] for port in services["kafka"]["ports"]] == ["127.0.0.1"]
+
+
+def test_detector_reads_the_mounted_key_and_keeps_its_tables(services: dict[str, Any]) -> None:
+    """Without the key it would make a development key, other in each container."""
+    detector = services["detector"]
+    assert [secret["target"] for secret in detector["secrets"]] == [
+        detector["environment"]["SMARTBANK_TOKEN_KEY_FILE"]
+    ]
+    (volume,) = detector["volumes"]
+    assert f'VOLUME ["{volume["target"]}"]' in DOCKERFILE.read_text()
+
+
+def test_key_of_make_up_is_for_one_user_and_the_container_only(tmp_path: Path) -> None:
+    """A mounted secret keeps its owner: the folder keeps others out, the file lets the container in."""
+    made = subprocess.run(
+        ["make", "--silent", "--file", str(PROJECT_DIR / "Makefile"), ".run/secrets/token_key"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    key = tmp_path / ".run" / "secrets" / "token_key"
+    assert re.fullmatch(r"k1:[0-9a-f]{64}\n", key.read_text())
+    assert stat.S_IMODE(key.stat().st_mode) == 0o644
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_dockerfile_passes_the_linter() -> None:
+    """Hadolint, with nothing ignored."""
+    linted = subprocess.run(
+        [str(tool("hadolint")), "--no-color", str(DOCKERFILE)], capture_output=True, text=True, check=False
+    )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_image_runs_as_nobody_and_asks_the_workers_own_port() -> None:
+    """What the linter does not look at."""
+    lines = DOCKERFILE.read_text().splitlines()
+    users = [line for line in lines if line.startswith("USER ")]
+    assert users == ["USER 10001:10001"]
+    assert 'ENTRYPOINT ["python", "-m", "app"]' in lines
+    assert f"EXPOSE {Settings().web_port}" in lines
+    assert f"http://127.0.0.1:{Settings().web_port}/" in DOCKERFILE.read_text()
+
+
+def test_image_holds_every_package_and_nothing_else() -> None:
+    """.dockerignore names what goes in: a new package must be added, a secret cannot slip in."""
+    lines = (PROJECT_DIR / ".dockerignore").read_text().splitlines()
+    assert next(line for line in lines if line and not line.startswith("#")) == "*"
+    let_in = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    packages = {path.parent.name for path in PROJECT_DIR.glob("*/__init__.py")} - {"tests", "bench", "docs"}
+    assert let_in == packages | {"requirements/runtime.txt"}
