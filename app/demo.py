@@ -85,7 +85,11 @@ def stage(say: Say) -> Iterator[Stage]:
 
 
 async def play(
-    on: Stage, events: Iterable[Event], *, speed: float | None, on_flagged: Callable[[FlaggedTransaction], None]
+    on: Stage,
+    events: Iterable[Event],
+    *,
+    speed: float | None,
+    on_flagged: Callable[[FlaggedTransaction], None],
 ) -> None:
     """Send `events` and show what is flagged, until they are all sent or somebody presses Ctrl-C."""
     showing = asyncio.create_task(_show_flagged(on, on_flagged))
@@ -177,6 +181,6 @@ async def _show_flagged(on: Stage, on_flagged: Callable[[FlaggedTransaction], No
 
 
 async def _worker_ends(on: Stage) -> None:
-    while on.worker.poll() is None:
+    while on.worker.poll() is None:  # noqa: ASYNC110 (a process sets no asyncio.Event)
         await asyncio.sleep(_POLL_S)
     raise FatalError(f"the detector ended with status {on.worker.returncode}: see {on.worker_log}")

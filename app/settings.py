@@ -39,7 +39,9 @@ class Settings:
     kafka_key_file: str = _setting("", "PEM file of the client's private key, for ssl.")
 
     topic_partitions: int = _setting(4, "Partitions of every topic that `topics create` makes.")
-    topic_replication_factor: int = _setting(1, "Copies of every topic that `topics create` makes; 3 in production.")
+    topic_replication_factor: int = _setting(
+        1, "Copies of every topic that `topics create` makes; 3 in production."
+    )
 
     store: Literal["rocksdb", "memory"] = _setting(
         "rocksdb", "Where tables live. rocksdb: on disk, a restart is quick; memory: rebuilt at every start."
@@ -55,12 +57,15 @@ class Settings:
         300.0, "A record whose event time lies further after its record timestamp is a dead letter."
     )
     token_key_file: str = _setting(
-        "", "File with a line KEY_ID:SECRET (hex, 32 bytes or more) for card and user tokens. Empty: a development"
-        " key is made under .run/, with a warning."
+        "",
+        "File with a line KEY_ID:SECRET (hex, 32 bytes or more) for card and user tokens. Empty: a"
+        " development key is made under .run/, with a warning.",
     )
 
     session_timeout_s: float = _setting(
-        10.0, "A worker that is silent for longer loses its partitions. Lower: quicker takeover, more false alarms."
+        10.0,
+        "A worker that is silent for longer loses its partitions. Lower: quicker takeover, more false"
+        " alarms.",
     )
     heartbeat_interval_s: float = _setting(1.0, "Pause between two signs of life to the broker.")
     rebalance_timeout_s: float = _setting(
@@ -71,13 +76,15 @@ class Settings:
         0.5, "Pause between commits. Lower: fewer repeats after a crash, more work for the broker."
     )
     fetch_wait_s: float = _setting(
-        0.01, "The broker holds a fetch open for as long when there is nothing new. Higher: fewer idle requests."
+        0.01,
+        "The broker holds a fetch open for as long when there is nothing new. Higher: fewer idle requests.",
     )
     linger_s: float = _setting(
         0.005, "Outputs wait as long for company in a batch. Higher: less work, more latency."
     )
     max_idle_s: float = _setting(
-        0.0, "A partition that is caught up holds the others back for as long, so that a late one comes in order."
+        0.0,
+        "A partition that is caught up holds the others back for as long, so that a late one comes in order.",
     )
     chunk_max_records: int = _setting(1000, "Records that an agent takes at once.")
     settle_timeout_s: float = _setting(
@@ -86,11 +93,13 @@ class Settings:
 
     web_host: str = _setting("127.0.0.1", "Address of the worker's web server (/metrics, tables).")
     web_port: int = _setting(6066, "Its port. 0: none is served.")
-    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least severe level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "Least severe level that is logged."
+    )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
-        """Read SMARTBANK_* out of `env`. Raises ConfigError on an unknown name or a value of the wrong type."""
+        """Read SMARTBANK_* out of `env`. Raises ConfigError on an unknown name or a value that is none."""
         known = {PREFIX + f.name.upper(): f for f in fields(cls)}
         unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
         if unknown:

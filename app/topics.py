@@ -14,6 +14,7 @@ from models.location_fix import LocationFix
 from models.transaction import Transaction
 
 _DAY_MS = 24 * 60 * 60 * 1000
+_ELSEWHERE = "under another key or partition than their device's; their origin stands in headers"
 
 Zone = Literal["restricted", "internal", "public"]
 
@@ -100,16 +101,16 @@ def topics_of(settings: Settings) -> Topics:
         location_repartition=TopicSpec(
             name=f"{app_id}-location_data-repartition",
             value=LocationFix,
-            doc="Locations that lay under another key or partition than their device's, with their origin in headers.",
+            doc=f"Locations that lay {_ELSEWHERE}.",
             zone="restricted",
-            retention_ms=_DAY_MS,
+            retention_ms=7 * _DAY_MS,  # they keep their timestamps, so they must live as long as the inputs
         ),
         transaction_repartition=TopicSpec(
             name=f"{app_id}-transaction_data-repartition",
             value=Transaction,
-            doc="Transactions that lay under another key or partition than their device's, with their origin in headers.",
+            doc=f"Transactions that lay {_ELSEWHERE}.",
             zone="restricted",
-            retention_ms=_DAY_MS,
+            retention_ms=7 * _DAY_MS,
         ),
         latest_locations_changelog=TopicSpec(
             name=f"{app_id}-latest_locations-changelog",

@@ -36,7 +36,7 @@ def main() -> None:
     console = Console()
     console.print(
         f"{arguments.events:,} fixes + {arguments.events:,} transactions of {arguments.devices:,} devices,"
-        f" {_PARTITIONS} partitions, {os.cpu_count()} cores shared with the broker, {arguments.runs} runs each"
+        f" {_PARTITIONS} partitions; {os.cpu_count()} cores, shared with the broker; {arguments.runs} runs"
     )
     table = Table("worker", "store", "events/s, median [min-max]", "CPU µs/event, median [min-max]")
     for name, command, store, share in _contestants():
@@ -77,18 +77,16 @@ def _run(command: list[str], store: str, events: int, devices: int) -> Measured:
         broker = LocalKafka(Path(folder) / "kafka", BrokerConfig())
         address = broker.start().address
         try:
-            return asyncio.run(_measure_backlog(command, _environment(address, folder, store), events, devices))
+            return _measure_backlog(command, _environment(address, folder, store), events, devices)
         finally:
             broker.stop()
 
 
-async def _measure_backlog(
-    command: list[str], env: Mapping[str, str], events: int, devices: int
-) -> Measured:
+def _measure_backlog(command: list[str], env: Mapping[str, str], events: int, devices: int) -> Measured:
     settings = Settings.from_env(env)
     topics = topics_of(settings)
-    await create_topics(
-        connection_of(settings), topics.all, partitions=_PARTITIONS, replication_factor=1
+    asyncio.run(
+        create_topics(connection_of(settings), topics.all, partitions=_PARTITIONS, replication_factor=1)
     )
     total = load.produce(settings.bootstrap, load.records(events, events, devices))
     log = Path(settings.state_dir).parent / "worker.log"
@@ -124,9 +122,7 @@ def _environment(address: str, folder: str, store: str) -> dict[str, str]:
 
 def _spread(runs: list[Measured], figure: Callable[[Measured], float], form: str) -> str:
     figures = sorted(map(figure, runs))
-    return (
-        f"{form.format(statistics.median(figures))} [{form.format(figures[0])}-{form.format(figures[-1])}]"
-    )
+    return f"{form.format(statistics.median(figures))} [{form.format(figures[0])}-{form.format(figures[-1])}]"
 
 
 if __name__ == "__main__":

@@ -39,9 +39,7 @@ locations = app.topic(topics.location_data.name, **raw)
 transactions = app.topic(topics.transaction_data.name, **raw)
 decisions = app.topic(topics.transaction_decisions.name, **raw)
 flagged = app.topic(topics.potential_fraud.name, **raw)
-latest = app.Table(
-    "latest", key_type=bytes, value_type=bytes, partitions=settings.topic_partitions
-)
+latest = app.Table("latest", key_type=bytes, value_type=bytes, partitions=settings.topic_partitions)
 
 
 @app.agent(locations)

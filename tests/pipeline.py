@@ -87,7 +87,7 @@ class Worker:
         return self
 
     def kill(self) -> None:
-        """kill -9."""
+        """Send it kill -9."""
         self.process.kill()
         self.process.wait()
 
@@ -174,9 +174,7 @@ class Pipeline:
         """Send events with librdkafka, an independent client; record timestamp = arrival_ms."""
         producer = self.producer(partitioner)
         for event in events:
-            producer.produce(
-                event.topic, event.value_bytes, key=event.key_bytes, timestamp=event.arrival_ms
-            )
+            producer.produce(event.topic, event.value_bytes, key=event.key_bytes, timestamp=event.arrival_ms)
             producer.poll(0)
         producer.flush()
 
@@ -234,8 +232,7 @@ class Pipeline:
 
         async def read() -> list[Any]:
             return [
-                r
-                async for r in read_topic(self.connection, topic.name, from_beginning=True, until_end=True)
+                r async for r in read_topic(self.connection, topic.name, from_beginning=True, until_end=True)
             ]
 
         return asyncio.run(read())
@@ -281,9 +278,7 @@ def simulated_events(*, seed: int, devices: int = 5, duration_s: float = 600.0) 
         transactions_per_s=1.0,
         fraud_share=0.2,
     )
-    simulated = simulate(
-        scenario, location_topic="location_data", transaction_topic="transaction_data"
-    )
+    simulated = simulate(scenario, location_topic="location_data", transaction_topic="transaction_data")
     return [each.event for each in simulated]
 
 

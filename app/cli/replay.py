@@ -20,12 +20,17 @@ _STDOUT = Path("-")
 def replay(
     input_path: Annotated[Path, typer.Option("--input", help="Event file; .gz too.")],
     output_path: Annotated[
-        Path, typer.Option("--output", help="Gets a JSON object for each decision, in order; - is standard output.")
+        Path,
+        typer.Option(
+            "--output", help="Gets a JSON object for each decision, in order; - is standard output."
+        ),
     ] = _STDOUT,
     profile: Annotated[str | None, typer.Option(help="Rule to judge by. Default: the setting.")] = None,
     dead_letters_path: Annotated[
         Path | None,
-        typer.Option("--dead-letters", help="Gets a JSON object for each refused record. Default: they are counted."),
+        typer.Option(
+            "--dead-letters", help="Gets a JSON object for each refused record. Default: they are counted."
+        ),
     ] = None,
 ) -> None:
     """Judge the records of a file by the detector's rules, without a broker."""
@@ -58,7 +63,11 @@ def replay(
 def _progress() -> Progress:
     console = Console(stderr=True)
     return Progress(
-        SpinnerColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, disable=not console.is_terminal
+        SpinnerColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
     )
 
 

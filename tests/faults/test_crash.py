@@ -95,7 +95,7 @@ def assert_nothing_is_lost(pipeline: Pipeline, timeout_s: float = 90.0) -> None:
 def test_a_killed_worker_that_starts_again_loses_nothing(
     pipeline: Pipeline, store: str, moments: random.Random
 ) -> None:
-    """kill -9 twice in the middle of the stream."""
+    """It gets kill -9 twice in the middle of the stream."""
     env = {"SMARTBANK_STORE": store}
     with feeding(pipeline):
         for _ in range(2):

@@ -47,9 +47,7 @@ def test_a_far_purchase_is_flagged_a_near_one_cleared_an_unknown_device_has_no_l
 def test_no_card_number_or_name_in_anything_the_detector_writes(pipeline: Pipeline) -> None:
     """They stay in transaction_data; tokens and the last four digits go on, never both in one record."""
     now_ms = int(time.time() * 1000)
-    pipeline.produce(
-        [location("phone", now_ms), purchase("far", "phone", now_ms + 1000, lat=FAR_LAT)]
-    )
+    pipeline.produce([location("phone", now_ms), purchase("far", "phone", now_ms + 1000, lat=FAR_LAT)])
     worker = pipeline.worker().wait_ready()
     pipeline.wait_complete()
     written = b"".join(
@@ -137,7 +135,7 @@ def test_a_clock_far_ahead_of_its_record_is_a_dead_letter(pipeline: Pipeline) ->
 def test_records_under_a_wrong_key_or_partition_meet_their_device_all_the_same(
     pipeline: Pipeline, partitioner: str
 ) -> None:
-    """librdkafka's own default partitioner is CRC32: a bank's producers will use it sooner or later."""
+    """The default of librdkafka is CRC32, not murmur2: a bank's producers will use it sooner or later."""
     now_ms = int(time.time() * 1000)
     devices = [f"phone-{n}" for n in range(20)]
     worker = pipeline.worker().wait_ready()
@@ -147,9 +145,7 @@ def test_records_under_a_wrong_key_or_partition_meet_their_device_all_the_same(
     ]
     pipeline.produce(keyless, partitioner=partitioner)
     wait_until(lambda: len(pipeline.changelog_table()) == len(devices), 30, "every device in the table")
-    pipeline.produce(
-        (purchase(f"t-{d}", d, now_ms + 1000) for d in devices), partitioner=partitioner
-    )
+    pipeline.produce((purchase(f"t-{d}", d, now_ms + 1000) for d in devices), partitioner=partitioner)
     report = pipeline.wait_complete()
     decisions = pipeline.decisions()
     assert {d.transaction_id: d.verdict for d in decisions} == {f"t-{d}": "cleared" for d in devices}
@@ -174,5 +170,3 @@ def test_fed_in_step_the_worker_decides_as_replay_does(pipeline: Pipeline, store
     pipeline.wait_complete()
     got = {d.transaction_id: d for d in pipeline.decisions()}
     assert got == {d.transaction_id: d for d in expected}
-
-
