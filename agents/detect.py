@@ -42,11 +42,12 @@ def connect(
     outputs: Outputs,
     latest_locations: StructTable[Fix],
     decider: Decider,
+    *,
     max_clock_skew_s: float,
 ) -> None:
     """Let `app` run the agent `detect` on `inputs`."""
 
-    @app.agent(inputs, name="detect")
+    @app.agent(inputs, name="detect")  # type: ignore[untyped-decorator]  # faust has no types
     async def detect(stream: Any) -> None:
         """One decision a transaction, by the latest location of its device; at least once."""
         async for chunk in chunks_of(stream):

@@ -12,14 +12,15 @@ from app.connection import Connection
 from app.state_dir import claim_state_dir
 from app.topic_admin import check_topics
 from app.topics import Topics
+from app.worker_rights import check_rights
 
 log = logging.getLogger(__name__)
 
 
 class CheckedApp(faust.App):  # type: ignore[misc]
-    """Checks topics, state folder and web port before anything is read.
+    """Checks topics, rights, state folder and web port before anything is read.
 
-    Raises what `check_topics` and `claim_state_dir` raise: the worker then ends with status 1.
+    Raises what `check_start` and `claim_state_dir` raise: the worker then ends with status 1.
     """
 
     def __init__(self, *args: Any, connection: Connection, topics: Topics, **kwargs: Any) -> None:
@@ -29,13 +30,19 @@ class CheckedApp(faust.App):  # type: ignore[misc]
 
     async def on_first_start(self) -> None:
         """Check, then start as Faust does."""
-        await check_topics(self._connection, self._checked_topics)
+        await check_start(self._connection, self._checked_topics, str(self.conf.id))
         # State belongs to the changelogs of one cluster: another one's would be a different history.
         base = Path(self.conf.datadir) / await _cluster_id(self._connection)
         self.conf.datadir = claim_state_dir(base)
         self.conf.web_port = _free_port(str(self.conf.web_bind), int(self.conf.web_port))
         await super().on_first_start()
         log.info("state in %s, web on %s:%d", self.conf.datadir, self.conf.web_bind, self.conf.web_port)
+
+
+async def check_start(connection: Connection, topics: Topics, group_id: str) -> None:
+    """Return if a worker may start. Raises what `check_topics` and `check_rights` raise."""
+    await check_topics(connection, topics)
+    await check_rights(connection, topics, group_id)
 
 
 async def _cluster_id(connection: Connection) -> str:

@@ -1,5 +1,6 @@
 """How to connect to Kafka: one value, and what aiokafka and Faust make of it."""
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from app.settings import Settings
 from streaming.errors import ConfigError
 
 _MECHANISM = "SCRAM-SHA-512"
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,7 @@ class Connection:
     """Where the brokers are and how to prove who we are. Shows no secret in its repr."""
 
     bootstrap: str
+    """host:port, or several with commas between them."""
     security: str
     username: str = ""
     password: str = field(default="", repr=False)
@@ -44,9 +47,7 @@ class Connection:
     @property
     def faust_options(self) -> dict[str, Any]:
         """Keyword arguments for faust.App."""
-        options: dict[str, Any] = {
-            "broker": [f"kafka://{address.strip()}" for address in self.bootstrap.split(",")]
-        }
+        options: dict[str, Any] = {"broker": [f"kafka://{address}" for address in self.bootstrap.split(",")]}
         if self.security == "sasl_ssl":
             options["broker_credentials"] = faust.SASLCredentials(
                 username=self.username,
@@ -60,12 +61,16 @@ class Connection:
 
 
 def connection_of(settings: Settings) -> Connection:
-    """Read the secrets and certificates that `settings` names. Raises ConfigError where one is missing."""
+    """Read the secrets and certificates that `settings` names.
+
+    Raises ConfigError where one is missing or cannot be used, and where an address is none.
+    """
+    bootstrap = _normal(settings.bootstrap)
     if settings.kafka_security == "plaintext":
-        return Connection(bootstrap=settings.bootstrap, security="plaintext")
+        return Connection(bootstrap=bootstrap, security="plaintext")
     password = _password(settings) if settings.kafka_security == "sasl_ssl" else ""
     return Connection(
-        bootstrap=settings.bootstrap,
+        bootstrap=bootstrap,
         security=settings.kafka_security,
         username=settings.kafka_username,
         password=password,
@@ -73,32 +78,64 @@ def connection_of(settings: Settings) -> Connection:
     )
 
 
+def _normal(bootstrap: str) -> str:
+    """The addresses without blanks. Clients would take an empty one for this machine."""
+    addresses = [address.strip() for address in bootstrap.split(",")]
+    for address in addresses:
+        match = _ADDRESS.fullmatch(address)
+        if match is None or not 0 < int(match[1]) < 65536:
+            raise ConfigError(
+                f"SMARTBANK_KAFKA_BOOTSTRAP is {bootstrap!r}; wanted host:port, or several with commas"
+            )
+    return ",".join(addresses)
+
+
 def _password(settings: Settings) -> str:
     if not settings.kafka_username:
         raise ConfigError("SMARTBANK_KAFKA_USERNAME is empty; sasl_ssl needs a SCRAM user")
-    if settings.kafka_password_file:
-        return _existing(settings.kafka_password_file, "SMARTBANK_KAFKA_PASSWORD_FILE").read_text().strip()
-    if not settings.kafka_password:
-        raise ConfigError("sasl_ssl needs SMARTBANK_KAFKA_PASSWORD_FILE or SMARTBANK_KAFKA_PASSWORD")
-    return settings.kafka_password
+    if not settings.kafka_password_file:
+        if not settings.kafka_password:
+            raise ConfigError("sasl_ssl needs SMARTBANK_KAFKA_PASSWORD_FILE or SMARTBANK_KAFKA_PASSWORD")
+        return settings.kafka_password
+    path = _readable(settings.kafka_password_file, "SMARTBANK_KAFKA_PASSWORD_FILE")
+    try:
+        password = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        password = ""
+    if not password or "\n" in password:
+        raise ConfigError(f"SMARTBANK_KAFKA_PASSWORD_FILE is {str(path)!r}; wanted one line of text in it")
+    return password
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    ca_file = settings.kafka_ca_file and _existing(settings.kafka_ca_file, "SMARTBANK_KAFKA_CA_FILE")
+    """What a client trusts (default: the machine's authorities) and shows; a broker's name must be right."""
+    setting = "SMARTBANK_KAFKA_CA_FILE"
     try:
+        ca_file = settings.kafka_ca_file and _readable(settings.kafka_ca_file, setting)
         context = ssl.create_default_context(cafile=ca_file or None)
         if settings.kafka_security == "ssl":
+            setting = "SMARTBANK_KAFKA_CERT_FILE and SMARTBANK_KAFKA_KEY_FILE"
             context.load_cert_chain(
-                _existing(settings.kafka_cert_file, "SMARTBANK_KAFKA_CERT_FILE"),
-                _existing(settings.kafka_key_file, "SMARTBANK_KAFKA_KEY_FILE"),
+                _readable(settings.kafka_cert_file, "SMARTBANK_KAFKA_CERT_FILE"),
+                _readable(settings.kafka_key_file, "SMARTBANK_KAFKA_KEY_FILE"),
+                password=_no_passphrase,
             )
     except ssl.SSLError as e:
-        raise ConfigError(f"the TLS files of SMARTBANK_KAFKA_* cannot be used: {e.reason}") from e
+        raise ConfigError(f"{setting} cannot be used ({e.reason or e}); wanted PEM files that fit") from e
     return context
 
 
-def _existing(path: str, setting: str) -> Path:
-    """The file that `setting` names. Raises ConfigError where there is none."""
-    if not Path(path).is_file():
-        raise ConfigError(f"{setting} is {path!r}, which is no file")
-    return Path(path)
+def _no_passphrase() -> str:
+    """Called for a key that is encrypted; without it OpenSSL would wait for somebody to type."""
+    raise ConfigError("the key of SMARTBANK_KAFKA_KEY_FILE is encrypted; give one without a passphrase")
+
+
+def _readable(path: str, setting: str) -> Path:
+    """The file that `setting` names. Raises ConfigError where it is none, or not for us."""
+    if not path:
+        raise ConfigError(f"{setting} is empty; wanted the name of a file")
+    try:
+        with Path(path).open("rb"):
+            return Path(path)
+    except OSError as e:
+        raise ConfigError(f"{setting} is {path!r}, which cannot be read: {e.strerror}") from e

@@ -10,10 +10,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidTimestampError
+from aiokafka.errors import ClusterAuthorizationFailedError, InvalidTimestampError
 from aiokafka.partitioner import DefaultPartitioner
 
-from app.broker_client import REQUEST_TIMEOUT_S, admin_client, explained
+from app.broker_client import REQUEST_TIMEOUT_S, admin_client, explained, user_of
 from app.connection import Connection
 from app.topic_admin import CREATE_COMMAND
 from app.topic_state import topic_states
@@ -74,6 +74,11 @@ async def produce_events(
             await producer.start()
             sending = _Sending(producer, partitions_by_topic, on_progress)
             await _send_all(sending, events, speed)
+        except ClusterAuthorizationFailedError as e:  # whoever may write any topic may be idempotent
+            raise ConfigError(
+                f"{user_of(connection)} may write no topic at {connection.bootstrap}:"
+                " grant it with kafka-acls.sh"
+            ) from e
         finally:
             await _stop(producer)
     return ProducedCounts(by_topic=dict(sending.acknowledged), elapsed_s=time.monotonic() - started_s)

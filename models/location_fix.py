@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, field
 
 from models.fix import Fix
-from models.times import epoch_ns
+from models.times import check_time, epoch_ns
 
 DeviceId = Annotated[str, Meta(min_length=1, max_length=256, description="Id of the phone or device.")]
 LatitudeDeg = Annotated[float, Meta(ge=-90, le=90, description="Degrees north, WGS84.")]
@@ -22,9 +22,9 @@ class LocationFix(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     device_id: DeviceId = field(name="DeviceId")
-    event_time: Annotated[datetime, Meta(description="Device clock, ISO 8601; UTC without a zone.")] = field(
-        name="Time"
-    )
+    event_time: Annotated[
+        datetime, Meta(description="Device clock, ISO 8601, years 1678 to 2261; UTC without a zone.")
+    ] = field(name="Time")
     latitude_deg: LatitudeDeg = field(name="Latitude")
     longitude_deg: LongitudeDeg = field(name="Longitude")
     altitude_m: float | None = field(name="Altitude", default=None)
@@ -38,9 +38,10 @@ class LocationFix(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     session_id: str | int | None = field(name="SessionId", default=None)
 
     def __post_init__(self) -> None:
-        """Refuse an id of blanks: it would be one device for everybody who sends none."""
+        """Refuse an id of blanks, which would be one device for everybody, and a time that does not fit."""
         if not self.device_id.strip():
             raise ValueError("DeviceId is blank")
+        check_time(self.event_time, "Time")
 
     @property
     def key(self) -> bytes:

@@ -1,5 +1,6 @@
 """Topic transaction_data: a card was used."""
 
+import math
 from datetime import datetime
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import msgspec
 from msgspec import Meta, field
 
 from models.location_fix import DeviceId, LatitudeDeg, LongitudeDeg
-from models.times import epoch_ns
+from models.times import check_time, epoch_ns
 
 TransactionId = Annotated[str, Meta(min_length=1, max_length=256, description="Id of the transaction.")]
 NumberText = Annotated[str, Meta(max_length=32, description="The same as text.")]
@@ -21,8 +22,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     transaction_id: TransactionId = field(name="Transaction ID")
     device_id: DeviceId = field(name="Device ID")
-    event_time: Annotated[datetime, Meta(description="ISO 8601; UTC without a zone.")] = field(
-        name="Timestamp"
+    event_time: Annotated[datetime, Meta(description="ISO 8601, years 1678 to 2261; UTC without a zone.")] = (
+        field(name="Timestamp")
     )
     amount: float = field(name="Amount")
     latitude: LatitudeDeg | NumberText = field(name="Location Latitude")
@@ -37,11 +38,12 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     transaction_device: str | None = field(name="Transaction_device", default=None)
 
     def __post_init__(self) -> None:
-        """Refuse blank ids, and coordinates in text that are no numbers or out of range."""
+        """Refuse blank ids, a time that does not fit, and coordinates in text that are not in range."""
         if not self.transaction_id.strip():
             raise ValueError("Transaction ID is blank")
         if not self.device_id.strip():
             raise ValueError("Device ID is blank")
+        check_time(self.event_time, "Timestamp")
         if isinstance(self.latitude, str):
             _check_degrees(self.latitude, 90, "Location Latitude")
         if isinstance(self.longitude, str):
@@ -77,6 +79,8 @@ def _check_degrees(text: str, limit_deg: float, name: str) -> None:
     try:
         degrees = float(text)
     except ValueError:
-        raise ValueError(f"{name} is not a number") from None
-    if "_" in text or not -limit_deg <= degrees <= limit_deg:  # Python alone reads 1_0 as a number
+        degrees = math.nan
+    if "_" in text or math.isnan(degrees):  # Python alone reads 1_0 as a number
+        raise ValueError(f"{name} is not a number")
+    if not -limit_deg <= degrees <= limit_deg:
         raise ValueError(f"{name} is not within ±{limit_deg} degrees")

@@ -42,7 +42,7 @@ class ChunkOptions:
     settle_timeout_s: float = 5.0
 
 
-class ChunkConsumer(faust_aiokafka.Consumer):
+class ChunkConsumer(internals.OpenConsumer):
     """Reads the inputs of each partition together, in time order, and acknowledges by chunk.
 
     Guaranteed: an offset is committed only after everything that follows from it was acknowledged; a
@@ -58,30 +58,23 @@ class ChunkConsumer(faust_aiokafka.Consumer):
         self._committable: dict[TP, int] = {}
         self._epoch = 0  # rises whenever the buffers are dropped: what was read before is void
         self._lost: FatalError | None = None
-        super().__init__(*args, **kwargs)
-
-    def _new_consumer_thread(self) -> internals.FetchWaitThread:
-        thread = internals.FetchWaitThread(self, loop=self.loop, beacon=self.beacon)
-        thread.fetch_wait_ms = int(self._options.fetch_wait_s * 1000)
-        return thread
+        super().__init__(*args, fetch_wait_s=options.fetch_wait_s, **kwargs)
 
     # -- acknowledgement and commit -------------------------------------------------------------------
 
-    def _filter_committable_offsets(self, tps: Any) -> dict[TP, int]:
-        """Offsets to commit: kept until a commit of them succeeded, so that none can be forgotten."""
+    def offsets_to_commit(self, acked: dict[TP, int]) -> dict[TP, int]:
+        """What is acknowledged: kept until a commit of it succeeded, so that none can be forgotten."""
         if self._lost is not None:
             return {}
         for ledger in self._ledgers.values():
             self._committable |= ledger.close()
-        return {**super()._filter_committable_offsets(tps), **self._committable}
+        return {**acked, **self._committable}
 
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 (Faust's signature)
-        committed = await super()._commit_offsets(offsets, start_new_transaction)
-        if committed:
-            for tp, offset in offsets.items():
-                if self._committable.get(tp) == offset:
-                    del self._committable[tp]
-        return bool(committed)
+    def on_committed(self, offsets: Mapping[TP, int]) -> None:
+        """Strike out what is committed, unless more was acknowledged meanwhile."""
+        for tp, offset in offsets.items():
+            if self._committable.get(tp) == offset:
+                del self._committable[tp]
 
     def _on_output_lost(self, error: FatalError) -> None:
         if self._lost is None:
@@ -138,16 +131,12 @@ class ChunkConsumer(faust_aiokafka.Consumer):
         """
         self._drop_buffers()
         await super().perform_seek()
-        fresh = [
-            tp for tp in self.assignment() if tp.topic in self._topics and self._committed_offset[tp] is None
-        ]
+        fresh = [tp for tp in self.assignment() if tp.topic in self._topics and not self.has_committed(tp)]
         if not fresh:
             return
         if self.app.conf.consumer_auto_offset_reset == "earliest":
-            await internals.seek_to_beginning(self._thread, fresh)
-        starts = {tp: await self._thread.position(tp) for tp in fresh}
-        if await self._thread.commit(starts):
-            self._committed_offset.update(starts)
+            await self.seek_to_first(fresh)
+        await self.commit_starts({tp: await self.position(tp) for tp in fresh})
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """End offsets. Recovery asks for those of its changelogs first of all."""
@@ -157,20 +146,16 @@ class ChunkConsumer(faust_aiokafka.Consumer):
 
     # -- reading --------------------------------------------------------------------------------------
 
-    async def _drain_messages(self, fetcher: Any) -> None:
+    async def drain(self, is_stopping: Callable[[], bool]) -> None:
         """Read until stopped: inputs into chunks, changelogs into tables, all else Faust's way."""
-
-        def stopping() -> bool:
-            return bool(self._stopped.is_set() or fetcher._stopped.is_set())
-
         try:
-            while not stopping():
+            while not is_stopping():
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)
                     continue
                 epoch = self._epoch
                 records = await self._read()
-                if stopping():
+                if is_stopping():
                     return
                 if epoch != self._epoch or not self.flow_active:
                     await self._read_again(records)
@@ -186,14 +171,14 @@ class ChunkConsumer(faust_aiokafka.Consumer):
 
     async def _read(self) -> Mapping[TP, list[ConsumerRecord]]:
         """Fetch from every partition that may be read now and whose buffer has room."""
-        tps = {tp for tp in internals.active_partitions(self) if not self._is_full(tp)}
+        tps = {tp for tp in self.active_partitions() if not self._is_full(tp)}
         if self.app.rebalancing:  # until inputs stand at their committed offsets again
-            tps = {tp for tp in tps if self._is_changelog_tp(tp)}
+            tps = {tp for tp in tps if self.is_changelog(tp)}
         if not tps:
             await asyncio.sleep(_POLL_WHILE_IDLING_S)
             return {}
         idling = any(group.waits_for_idle for group in self._groups.values())
-        return await self._getmany(tps, _POLL_WHILE_IDLING_S if idling else _POLL_S)  # type: ignore[no-any-return]
+        return await self.fetch(tps, _POLL_WHILE_IDLING_S if idling else _POLL_S)
 
     def _is_full(self, tp: TP) -> bool:
         group = self._groups.get(tp.partition)
@@ -207,10 +192,10 @@ class ChunkConsumer(faust_aiokafka.Consumer):
             return
         applied = self.app.tables.recovery.active_offsets
         assigned = self.assignment()
-        changelogs = {TP(*tp) for tp in records if self._is_changelog_tp(TP(*tp)) and TP(*tp) in assigned}
+        changelogs = {TP(*tp) for tp in records if self.is_changelog(TP(*tp)) and TP(*tp) in assigned}
         try:
             if changelogs:
-                await self._thread.seek_wait({tp: (applied.get(tp) or -1) + 1 for tp in changelogs})
+                await self.seek_wait({tp: (applied.get(tp) or -1) + 1 for tp in changelogs})
             if len(changelogs) < len(records):
                 await self.perform_seek()
         except Exception as error:  # noqa: BLE001 (a rebalance that goes on seeks again itself)
@@ -223,12 +208,12 @@ class ChunkConsumer(faust_aiokafka.Consumer):
             values = self._decoders[rank].decode_many([record.value for record in records])
             group = self._groups.setdefault(tp.partition, PartitionGroup(len(self._topics)))
             group.push(rank, list(zip(records, values, strict=True)))
-        elif self._is_changelog_tp(tp):
+        elif self.is_changelog(tp):
             self._restore(tp, records)
         else:  # Faust's own topics, such as the leader's
             for record in records:
-                await self._deliver(self._to_message(tp, record))
-                self._read_offset[tp] = record.offset
+                await self._deliver(self.message_of(tp, record))
+                self.note_handed_out(tp, record.offset)
 
     async def _hand_out(self, epoch: int) -> None:
         """Give agents every chunk that is ready, waiting where they are busy."""
@@ -244,7 +229,7 @@ class ChunkConsumer(faust_aiokafka.Consumer):
                     return
 
     def _caught_up(self, partition: int) -> Callable[[int], bool]:
-        return lambda rank: internals.is_caught_up(self._thread, TP(self._topics[rank], partition))
+        return lambda rank: self.is_caught_up(TP(self._topics[rank], partition))
 
     def _chunk_message(self, partition: int, events: list[Event]) -> ConsumerMessage:
         """Wrap a chunk as the message that Faust's conductor takes to the agent's stream."""
@@ -293,14 +278,14 @@ class ChunkConsumer(faust_aiokafka.Consumer):
         if not recovery.in_recovery or recovery.active_highwaters.keys() != recovery.active_tps:
             return
         for tp, highwater in recovery.active_highwaters.items():
-            at = internals.position(self._thread, tp)
+            at = self.offset_of_next(tp)
             if highwater is not None and at is not None and at > highwater:
                 recovery.active_offsets[tp] = max(recovery.active_offsets.get(tp) or 0, highwater)
         if not recovery.need_recovery():
             internals.signal_recovery_end(recovery)
 
 
-class ChunkTransport(faust_aiokafka.Transport):
+class ChunkTransport(faust_aiokafka.Transport):  # type: ignore[misc]
     """Faust's aiokafka transport with the consumer above."""
 
     def __init__(self, *args: Any, options: ChunkOptions, **kwargs: Any) -> None:

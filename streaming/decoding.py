@@ -40,12 +40,16 @@ class JsonDecoder(Generic[T]):
     def decode_many(self, values: Sequence[bytes | None]) -> list[T | RecordError]:
         """Decode values in order; a RecordError stands in the place of each that is bad.
 
-        One call for all where every one is good. Joined by newlines they are decoded as lines; the count
-        of newlines shows that no value can add or hide a line.
+        One call for all where every one is good: joined by newlines they are decoded as lines. msgspec cares
+        little for lines, so each newline must come from the join and stand between a brace that closes and
+        one that opens. No object goes on there: no value can end another's, and where there are as many
+        objects as values, each value is one.
         """
         try:
             lines = b"\n".join(values)  # type: ignore[arg-type]  # None ends in the slow way, too
-            if lines.count(b"\n") == len(values) - 1:
+            joints = len(values) - 1
+            whole = lines.startswith(b"{") and lines.endswith(b"}")
+            if whole and lines.count(b"\n") == joints == lines.count(b"}\n{"):
                 decoded = self._decoder.decode_lines(lines)
                 if len(decoded) == len(values):
                     return decoded  # type: ignore[return-value]
@@ -65,15 +69,20 @@ class JsonDecoder(Generic[T]):
             raise RecordError(MALFORMED, str(error)) from None
         try:
             loose = msgspec.json.decode(value)
-            if not isinstance(loose, dict):
-                raise error
+        except msgspec.ValidationError:  # a number beyond all bounds: the first error names its field
+            raise RecordError(MALFORMED, str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
+            raise RecordError(MALFORMED, f"not JSON: {_without_payload(reason)}") from None
+        if not isinstance(loose, dict):
+            raise RecordError(MALFORMED, str(error)) from None
+        try:
             return msgspec.convert(self._repair(loose), self._type)
-        except RecursionError:
-            raise RecordError(MALFORMED, f"{error} (and nested too deeply)") from None
-        except ValueError as reason:  # msgspec's errors are ValueErrors, too
+        except ValueError as reason:  # msgspec's ValidationError is one, too
             raise RecordError(MALFORMED, str(reason)) from None
 
 
 def _without_payload(error: Exception) -> str:
-    """What went wrong, without the text that Python's own errors quote."""
-    return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
+    """What went wrong, in words for people and without the text that Python's own errors quote."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)

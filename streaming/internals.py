@@ -1,56 +1,137 @@
+# ruff: noqa: SLF001 (private names stand here, and nowhere else)
 """Every private name of faust 0.15.3 and aiokafka 0.14.0 that streaming/ leans on.
 
 Their versions are pinned for this reason; tests/unit/test_internals.py says which name a new version took.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from faust import App
+import faust
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from faust.stores.base import Store
 from faust.tables.recovery import Recovery
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.transport.drivers import aiokafka as faust_aiokafka
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 
 
-class FetchWaitThread(AIOKafkaConsumerThread):
+class FetchWaitThread(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread with its fetch wait as a setting: Faust fixes it at 1.5 s."""
 
-    fetch_wait_ms = 10
+    fetch_wait_s = 0.01
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = self.fetch_wait_ms
+        consumer._fetch_max_wait_ms = int(self.fetch_wait_s * 1000)
         return consumer
 
 
-def producer_of(app: App) -> AIOKafkaProducer:
+class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]
+    """Faust's consumer with its private parts under names of our own.
+
+    A subclass gives it `drain`, `offsets_to_commit` and `on_committed`.
+    """
+
+    def __init__(self, *args: Any, fetch_wait_s: float, **kwargs: Any) -> None:
+        self._fetch_wait_s = fetch_wait_s
+        super().__init__(*args, **kwargs)
+
+    # -- for a subclass to override -------------------------------------------------------------------
+
+    async def drain(self, is_stopping: Callable[[], bool]) -> None:
+        """Read and hand out until `is_stopping()`."""
+        raise NotImplementedError
+
+    def offsets_to_commit(self, acked: dict[TP, int]) -> dict[TP, int]:
+        """What a commit commits; `acked` is what Faust itself would."""
+        raise NotImplementedError
+
+    def on_committed(self, offsets: Mapping[TP, int]) -> None:
+        """Hear of a commit that succeeded."""
+        raise NotImplementedError
+
+    # -- for a subclass to call -----------------------------------------------------------------------
+
+    def active_partitions(self) -> set[TP]:
+        """The partitions that are assigned and not paused."""
+        return set(self._get_active_partitions())
+
+    async def fetch(self, tps: set[TP], timeout_s: float) -> Mapping[TP, list[ConsumerRecord]]:
+        """Records of `tps`, as soon as there are any; none after `timeout_s`."""
+        return await self._getmany(tps, timeout_s)  # type: ignore[no-any-return]
+
+    def offset_of_next(self, tp: TP) -> int | None:
+        """Offset of the next record that will be fetched; None while it is not known. Does not wait."""
+        assignment = self._thread._consumer._subscription.subscription.assignment
+        state = assignment.state_value(TopicPartition(*tp)) if assignment else None
+        return state.position if state is not None and state.has_valid_position else None
+
+    def is_caught_up(self, tp: TP) -> bool:
+        """Whether all that the broker has told us of was fetched. Does not wait."""
+        highwater = self._thread._consumer.highwater(TopicPartition(*tp))
+        at = self.offset_of_next(tp)
+        return highwater is not None and at is not None and at >= highwater
+
+    async def seek_to_first(self, tps: Iterable[TP]) -> None:
+        """Read on from the first record there is."""
+        await self._thread.seek_to_beginning(*(TopicPartition(*tp) for tp in tps))
+
+    def has_committed(self, tp: TP) -> bool:
+        """Whether the group has a committed offset."""
+        return self._committed_offset[tp] is not None
+
+    async def commit_starts(self, offsets: Mapping[TP, int]) -> None:
+        """Commit where reading starts."""
+        if await self._commit(offsets):
+            self._committed_offset.update(offsets)
+
+    def is_changelog(self, tp: TP) -> bool:
+        """Whether a table's changelog."""
+        return bool(self._is_changelog_tp(tp))
+
+    def message_of(self, tp: TP, record: ConsumerRecord) -> ConsumerMessage:
+        """The record as Faust's conductor takes it."""
+        return self._to_message(tp, record)
+
+    def note_handed_out(self, tp: TP, offset: int) -> None:
+        """Tell Faust how far a partition was read that it acknowledges itself."""
+        self._read_offset[tp] = offset
+
+    # -- how Faust calls the former -------------------------------------------------------------------
+
+    def _new_consumer_thread(self) -> FetchWaitThread:
+        thread = FetchWaitThread(self, loop=self.loop, beacon=self.beacon)
+        thread.fetch_wait_s = self._fetch_wait_s
+        return thread
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        await self.drain(lambda: bool(self._stopped.is_set() or fetcher._stopped.is_set()))
+
+    def _filter_committable_offsets(self, tps: Any) -> dict[TP, int]:
+        return self.offsets_to_commit(super()._filter_committable_offsets(tps))
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 (Faust's signature)
+        committed = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if committed:
+            self.on_committed(offsets)
+        return committed
+
+
+class OpenTable(faust.Table):  # type: ignore[misc]
+    """Faust's table with a store of our own, whatever the URL."""
+
+    def new_store(self, url: Any) -> Store:
+        """Make the store; a subclass gives it."""
+        raise NotImplementedError
+
+    def _new_store_by_url(self, url: Any) -> Store:
+        return self.new_store(url)
+
+
+def producer_of(app: faust.App) -> AIOKafkaProducer:
     """The aiokafka producer that Faust started: its batches and send futures are not to be had otherwise."""
     return app.producer._producer
-
-
-def position(thread: AIOKafkaConsumerThread, tp: TP) -> int | None:
-    """Offset of the next record that will be handed out; None while it is not known. Does not wait."""
-    assignment = thread._consumer._subscription.subscription.assignment
-    state = assignment.state_value(TopicPartition(*tp)) if assignment else None
-    return state.position if state is not None and state.has_valid_position else None
-
-
-def is_caught_up(thread: AIOKafkaConsumerThread, tp: TP) -> bool:
-    """Whether all that the broker has told us of was handed out. Does not wait."""
-    highwater = thread._consumer.highwater(TopicPartition(*tp))
-    at = position(thread, tp)
-    return highwater is not None and at is not None and at >= highwater
-
-
-async def seek_to_beginning(thread: AIOKafkaConsumerThread, tps: Iterable[TP]) -> None:
-    """Read on from the first record there is."""
-    await thread.seek_to_beginning(*(TopicPartition(*tp) for tp in tps))
-
-
-def active_partitions(consumer: Any) -> set[TP]:
-    """The partitions that are assigned and not paused."""
-    return set(consumer._get_active_partitions())
 
 
 def signal_recovery_end(recovery: Recovery) -> None:
@@ -59,6 +140,8 @@ def signal_recovery_end(recovery: Recovery) -> None:
 
 
 def forget_recovery_end(recovery: Recovery) -> None:
-    """Take back the signal of an earlier recovery: Faust leaves it set for up to 5 s, and a recovery that
-    begins meanwhile would end before it has read anything."""
+    """Take back the signal of an earlier recovery.
+
+    Faust leaves it set for up to 5 s; a recovery that begins meanwhile would end before it has read anything.
+    """
     recovery.signal_recovery_end.clear()

@@ -9,7 +9,7 @@ _LINES_A_PERIOD = 5
 
 
 class RateLimit(logging.Filter):
-    """Lets a few lines of each message template through in a period; the next period says how many more came."""
+    """Lets a few lines of each message template through in a period; the next one says how many more came."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

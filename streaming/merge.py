@@ -47,9 +47,12 @@ class PartitionGroup:
         self, limit: int, *, caught_up: Callable[[int], bool], now_s: float, max_idle_s: float
     ) -> Iterator[list[Event]]:
         """Hand out all that is ready, in time order, at most `limit` records at once."""
-        while any(self._events) and not any(
-            self._may_bring_earlier(rank, caught_up, now_s, max_idle_s) for rank in range(len(self._events))
-        ):
+        ranks = range(len(self._events))
+        while any(self._events):
+            # All are asked, not only up to the first that may: topics idle at the same time, not one by one.
+            earlier = [self._may_bring_earlier(rank, caught_up, now_s, max_idle_s) for rank in ranks]
+            if any(earlier):
+                return
             merged = self._merge(self._count_until_one_is_empty())
             for start in range(0, len(merged), limit):
                 yield merged[start : start + limit]

@@ -8,7 +8,9 @@ from aiokafka import AIOKafkaProducer
 
 Headers = Sequence[tuple[str, bytes]]
 
-_FEW = 64  # below, records join the producer's own batch and share a request; above, a batch of our own is cheaper
+_FEW = (
+    64  # so many join the producer's own batch and share a request; for more, batches of our own are cheaper
+)
 
 
 class Outbox:
@@ -66,17 +68,13 @@ class Outbox:
             if batch.append(key=key, value=value, timestamp=None) is None:  # full
                 await self._ship_batch(topic, partition, batch)
                 batch = self._producer.create_batch()
-                if batch.append(key=key, value=value, timestamp=None) is None:  # larger than a batch
-                    await self.send(topic, key, value, partition=partition)
-        if batch.record_count() == 0:
-            return 0
+                batch.append(key=key, value=value, timestamp=None)  # an empty one takes a record of any size
         await self._ship_batch(topic, partition, batch)
         return int(batch.record_count()) - 1
 
     async def _ship_batch(self, topic: str, partition: int, batch: Any) -> None:
-        if batch.record_count():
-            batch.close()
-            self.sends.append(await self._producer.send_batch(batch, topic, partition=partition))
+        batch.close()
+        self.sends.append(await self._producer.send_batch(batch, topic, partition=partition))
 
     def _replace_last(self, on_metadata: Callable[[Any], None]) -> None:
         """Let the last send's future end after `on_metadata`: whoever waits for it sees its effect."""

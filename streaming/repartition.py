@@ -8,7 +8,7 @@ from streaming.partitions import partition_of
 
 def is_misplaced(record: ConsumerRecord, key: bytes, partition_count: int) -> bool:
     """Whether `record` lies under another key or partition than those of `key`."""
-    return record.key != key or record.partition != partition_of(key, partition_count)
+    return bool(record.key != key or record.partition != partition_of(key, partition_count))
 
 
 def origin_headers(record: ConsumerRecord) -> Headers:

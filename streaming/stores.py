@@ -8,18 +8,20 @@ from typing import Protocol
 
 from rocksdict import AccessType, Options, Rdict, WriteBatch
 
+from streaming.errors import FatalError
+
 log = logging.getLogger(__name__)
 
 Row = tuple[bytes, bytes | None]  # key and value; None deletes
 
-_OFFSET_KEY = b"\0changelog-offset"
+_OFFSET_KEY = b""  # no row's key: it lies beside the rows, so that no damage can part it from them
 
 
 class PartitionStore(Protocol):
     """Rows of one partition. What is put is visible at once and durable when its changelog offset is known.
 
-    `offset` is that of the last changelog record which the store holds, None where it holds none: recovery
-    reads on behind it.
+    Keys are not empty. `offset` is that of the last changelog record which the store holds, None where it
+    holds none: recovery reads on behind it.
     """
 
     offset: int | None
@@ -84,20 +86,23 @@ class RocksPartition:
     """Rows in a RocksDB directory, always together with the changelog offset that they stand for.
 
     Rows whose changelog record is not acknowledged yet wait in memory: the directory never holds what the
-    changelog does not. A directory that cannot be opened is thrown away; recovery then rebuilds it.
+    changelog does not. A directory that cannot be opened is thrown away; recovery then rebuilds it. Damage
+    that shows only when rows are read ends the worker with FatalError; the next start rebuilds.
     """
 
     def __init__(self, path: Path) -> None:
         self._unsettled: dict[bytes, bytes | None] = {}
-        self._db = _open_or_rebuild(path)
-        offset = self._db.get(_OFFSET_KEY)
-        self.offset: int | None = None if offset is None else int(offset)
+        self._path = path
+        self._db, self.offset = _open_or_rebuild(path)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The rows of those keys that there are."""
         wanted = list(keys)
-        found = zip(wanted, self._db.get(wanted), strict=True) if wanted else ()
-        rows = {key: value for key, value in found if value is not None}
+        try:
+            found = self._db.get(wanted) if wanted else []
+        except Exception as error:
+            raise self._thrown_away(error) from error
+        rows = {key: value for key, value in zip(wanted, found, strict=True) if value is not None}
         for key in wanted:
             if key in self._unsettled:
                 value = self._unsettled[key]
@@ -143,21 +148,39 @@ class RocksPartition:
         """Write what is settled and release the directory for its next owner."""
         self._db.close()
 
+    def _thrown_away(self, error: Exception) -> FatalError:
+        """Delete the damaged directory; return what to raise."""
+        self._db.close()
+        shutil.rmtree(self._path, ignore_errors=True)
+        return FatalError(
+            f"state at {self._path} was damaged and is deleted: start again to rebuild it from the"
+            f" changelog: {error}"
+        )
 
-def _open_or_rebuild(path: Path) -> Rdict:
-    """Open the directory; throw it away where it is damaged. Raises where another process holds it."""
+
+def _open_or_rebuild(path: Path) -> tuple[Rdict, int | None]:
+    """Open the directory and read its offset; throw it away where it is damaged.
+
+    Raises FatalError where another process holds it.
+    """
     try:
         return _open(path)
     except Exception as error:
-        if "lock" in str(error).lower():
-            raise
+        if str(path / "LOCK") in str(error):  # RocksDB has no type for it
+            raise FatalError(f"state at {path} is in use by another worker: {error}") from error
         log.warning("state at %s cannot be opened and is rebuilt from the changelog: %s", path, error)
         shutil.rmtree(path, ignore_errors=True)
         return _open(path)
 
 
-def _open(path: Path) -> Rdict:
+def _open(path: Path) -> tuple[Rdict, int | None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     options = Options(raw_mode=True)
     options.create_if_missing(True)  # noqa: FBT003 (rocksdict's signature)
-    return Rdict(str(path), options=options, access_type=AccessType.read_write())
+    db = Rdict(str(path), options=options, access_type=AccessType.read_write())
+    try:
+        offset = db.get(_OFFSET_KEY)
+        return db, None if offset is None else int(offset)
+    except Exception:
+        db.close()
+        raise

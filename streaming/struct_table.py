@@ -10,6 +10,7 @@ from faust.stores.base import Store
 from faust.types import TP
 
 from streaming.chunk import Chunk
+from streaming.internals import OpenTable
 from streaming.outbox import Outbox
 from streaming.stores import MemoryPartition, PartitionStore, RocksPartition, Row
 
@@ -63,7 +64,7 @@ class PartitionedStore(Store):  # type: ignore[misc]
         """The last changelog offset that the partition holds."""
         return self.partition(tp.partition).offset
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All rows of all partitions that are open here."""
         for store in self._partitions.values():
             yield from store.items()
@@ -90,7 +91,11 @@ class PartitionedStore(Store):  # type: ignore[misc]
         """Never has anything to do: changelogs are restored by StructTable.restore."""
 
     async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+        self,
+        assigned: set[TP],  # noqa: ARG002 (Faust's signature)
+        revoked: set[TP],
+        newly_assigned: set[TP],  # noqa: ARG002
+        generation_id: int = 0,  # noqa: ARG002
     ) -> None:
         """Close what went to another worker; its rows would grow stale here."""
         topic = self.table.changelog_topic.get_topic_name()
@@ -98,13 +103,11 @@ class PartitionedStore(Store):  # type: ignore[misc]
             if tp.topic == topic and tp.partition in self._partitions:
                 self._partitions.pop(tp.partition).close()
 
-    async def backup_partition(
-        self, tp: Any, flush: bool = True, purge: bool = False, keep: int = 1
-    ) -> None:
+    async def backup_partition(self, tp: Any, *args: Any, **kwargs: Any) -> None:
         """Not offered: the changelog is the backup."""
         raise NotImplementedError("the changelog is the backup of a table")
 
-    def restore_backup(self, tp: Any, latest: bool = True, backup_id: int = 0) -> None:
+    def restore_backup(self, tp: Any, *args: Any, **kwargs: Any) -> None:
         """Not offered: the changelog is the backup."""
         raise NotImplementedError("the changelog is the backup of a table")
 
@@ -122,7 +125,7 @@ class PartitionedStore(Store):  # type: ignore[misc]
             self._partitions.popitem()[1].close()
 
 
-class StructTable(faust.Table, Generic[V]):  # type: ignore[misc]
+class StructTable(OpenTable, Generic[V]):
     """A changelog-backed table: keys are bytes (UTF-8 text), values structs, msgpack in the changelog.
 
     Agents read and write through a View of a chunk, and hand its changes back with `write`. Only there
@@ -130,13 +133,12 @@ class StructTable(faust.Table, Generic[V]):  # type: ignore[misc]
     """
 
     def __init__(self, app: faust.App, *, name: str, value: type[V], partitions: int, help: str) -> None:  # noqa: A002 (Faust's word)
-        super().__init__(
-            app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, help=help
-        )
+        super().__init__(app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, help=help)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode: Callable[[bytes], V] = msgspec.msgpack.Decoder(value).decode
 
-    def _new_store_by_url(self, url: Any) -> PartitionedStore:
+    def new_store(self, url: Any) -> PartitionedStore:
+        """One PartitionStore a partition, in memory or on disk as the URL says."""
         return PartitionedStore(url, self.app, self, table_name=self.name, loop=self.loop)
 
     def view(self, chunk: Chunk, keys: Iterable[bytes]) -> View[V]:
@@ -164,5 +166,3 @@ class StructTable(faust.Table, Generic[V]):  # type: ignore[misc]
     def structs(self) -> Iterator[tuple[bytes, V]]:
         """All rows of the partitions that are open here, decoded."""
         return ((key, self._decode(row)) for key, row in self.data.items())
-
-

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.local_kafka import BrokerConfig, LocalKafka, LocalKafkaError
+from app.broker_config import BrokerConfig, LocalKafkaError
+from app.local_kafka import LocalKafka
 from tests.pipeline import Pipeline
 
 

@@ -132,9 +132,9 @@ class Pipeline:
     # -- doing ----------------------------------------------------------------------------------------
 
     @staticmethod
-    def delete_all_topics(bootstrap: str) -> None:
-        """Delete every topic but the broker's own."""
-        admin = AdminClient({"bootstrap.servers": bootstrap})
+    def delete_all_topics(bootstrap: str, security: Mapping[str, Any] | None = None) -> None:
+        """Delete every topic but the broker's own; `security` are more options for librdkafka."""
+        admin = AdminClient({"bootstrap.servers": bootstrap, **(security or {})})
         names = [name for name in admin.list_topics(timeout=30).topics if not name.startswith("__")]
         if names:
             for deleted in admin.delete_topics(names, operation_timeout=30).values():

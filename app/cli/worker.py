@@ -19,15 +19,17 @@ def detector() -> None:
     import faust
     from prometheus_client import CollectorRegistry
 
+    from app.broker_client import silent_client_logs
+    from app.checked_app import check_start
     from app.connection import connection_of
     from app.factory import create_detector
     from app.settings import Settings
-    from app.topic_admin import check_topics
     from app.topics import topics_of
 
     settings = Settings.from_env(os.environ)
     # The app checks the same when it starts; here an error is one line instead of a traceback.
-    asyncio.run(check_topics(connection_of(settings), topics_of(settings)))
+    with silent_client_logs():
+        asyncio.run(check_start(connection_of(settings), topics_of(settings), settings.app_id))
     use_uvloop()
     app = create_detector(settings, CollectorRegistry())
     faust.Worker(app, loglevel=settings.log_level, redirect_stdouts=False).execute_from_commandline()

@@ -18,17 +18,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from app import local_kafka
-from app.local_kafka import (
-    DEFAULT_LIBS_DIR,
-    PROJECT_DIR,
-    BrokerConfig,
-    Listener,
-    LocalKafka,
-    LocalKafkaError,
-    fetch_jars,
-    find_java,
-    read_address,
-)
+from app.broker_config import BrokerConfig, Listener, LocalKafkaError, choose_ports, ports_of
+from app.kafka_jars import DEFAULT_LIBS_DIR, fetch_jars, find_java
+from app.local_kafka import LocalKafka, read_address
+from app.settings import PROJECT_DIR
+from tests.secured_kafka import FAST, make_pki, secured_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,8 +30,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 
-# Starts a second sooner; throughput is nothing here.
-FAST = BrokerConfig(jvm_options=(*BrokerConfig().jvm_options, "-XX:TieredStopAtLevel=1"))
 TOPIC = "records"
 
 
@@ -93,8 +85,8 @@ async def consume(address: str, count: int) -> list[bytes]:
 
 
 def kafka_command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run `kafka …` as a process of its own, as a shell does."""
-    program = [sys.executable, "-c", "from app.cli.kafka import kafka_app; kafka_app()", *map(str, arguments)]
+    """Run `python -m app kafka …` as a process of its own, as a shell does."""
+    program = [sys.executable, "-m", "app", "kafka", *map(str, arguments)]
     return subprocess.run(program, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -172,7 +164,7 @@ def test_a_port_lost_between_choice_and_bind_is_chosen_again(
             choices.append(choose(config, kept, *rest))  # type: ignore[arg-type]  # whatever it was given
             return choices[-1] if len(choices) != 2 else {**choices[-1], "CLIENT": somebody.getsockname()[1]}
 
-        choose = local_kafka.choose_ports
+        choose = choose_ports
         monkeypatch.setattr(local_kafka, "choose_ports", choose_wrongly_at_first)
         started = make_broker().start()
     assert len(choices) == 3  # to format, wrong, right
@@ -207,9 +199,12 @@ def test_the_commands(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         refused = kafka_command("start", "--port", port, *where)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.startswith(f"kafka: port {port} cannot be used")
+    assert refused.stderr.startswith(f"error: port {port} cannot be used")
     assert refused.stderr.count("\n") == 1
     assert kafka_command("status", *where).returncode == 3
+    (tmp_path / "file").touch()
+    unusable = kafka_command("start", "--data-dir", tmp_path / "file" / "kafka")
+    assert (unusable.returncode, unusable.stderr.count("\n")) == (1, 1)
 
     try:
         started = kafka_command("start", "--port", port, *where)
@@ -226,67 +221,6 @@ def test_the_commands(tmp_path: Path) -> None:
 
 
 # ── a secured broker ───────────────────────────────────────────────────────────────────────────────
-
-
-def openssl(folder: Path, *arguments: str) -> None:
-    """Run openssl there."""
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
-
-
-def make_pki(folder: Path, *names: str) -> None:
-    """Write ca.pem and, for every name, NAME.crt, NAME.key and both with the CA as NAME.pem."""
-    key = ("-newkey", "rsa:2048", "-nodes")
-    openssl(
-        folder, "req", "-x509", *key, "-subj", "/CN=ca", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem"
-    )
-    usage = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n"
-    (folder / "extensions").write_text(usage)
-    for name in names:
-        openssl(folder, "req", *key, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        signing = (
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            "extensions",
-        )
-        openssl(folder, "x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.crt")
-        parts = [(folder / part).read_text() for part in (f"{name}.key", f"{name}.crt", "ca.pem")]
-        (folder / f"{name}.pem").write_text("".join(parts))
-
-
-def secured_broker(pki: Path, scram_users: Mapping[str, str]) -> BrokerConfig:
-    """Return a broker with SCRAM and mTLS listeners that denies whatever no ACL allows."""
-    return replace(
-        FAST,
-        listeners=(
-            Listener(name="CLIENT", protocol="SASL_SSL", advertised_host="localhost"),
-            Listener(name="MTLS", protocol="SSL", advertised_host="localhost"),
-        ),
-        controller=Listener(name="CONTROLLER", protocol="SSL", advertised_host="localhost"),
-        inter_broker_listener="MTLS",
-        scram_users=scram_users,
-        properties={
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(pki / "broker.pem"),
-            "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": str(pki / "ca.pem"),
-            "listener.name.mtls.ssl.client.auth": "required",
-            "listener.name.controller.ssl.client.auth": "required",
-            "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/,DEFAULT",
-            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "listener.name.client.scram-sha-512.sasl.jaas.config": (
-                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-            ),
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "allow.everyone.if.no.acl.found": "false",
-            "super.users": "User:broker;User:admin",
-        },
-    )
 
 
 def test_a_secured_broker_is_only_another_config(
@@ -318,7 +252,7 @@ def test_a_secured_broker_is_only_another_config(
 
     mtls = ssl.create_default_context(cafile=str(pki / "ca.pem"))
     mtls.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-    ports = local_kafka.ports_of((broker.data_dir / "server.properties").read_text())
+    ports = ports_of((broker.data_dir / "server.properties").read_text())
     mtls_address = f"localhost:{ports['MTLS']}"
     asyncio.run(produce(mtls_address, b"by certificate", security_protocol="SSL", ssl_context=mtls))
     with pytest.raises(KafkaConnectionError):

@@ -1,0 +1,60 @@
+"""A key lies in the partition where every other Kafka client looks for it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.partitions import partition_of
+from streaming.repartition import is_misplaced, origin_headers
+from tests.messages import record
+
+
+@pytest.mark.parametrize(
+    ("key", "murmur2"),
+    [
+        # org.apache.kafka.common.utils.UtilsTest.testMurmur2
+        (b"21", -973932308),
+        (b"foobar", -790332482),
+        (b"a-little-bit-long-string", -985981536),
+        (b"a-little-bit-longer-string", -1486304829),
+        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        (b"abc", 479470107),
+    ],
+)
+@pytest.mark.parametrize("partitions", [1, 4, 7, 2**31])
+def test_the_partition_is_that_of_kafkas_own_partitioner(key: bytes, murmur2: int, partitions: int) -> None:
+    """toPositive(murmur2(key)) % partitions, where toPositive clears the sign bit."""
+    assert partition_of(key, partitions) == (murmur2 & 0x7FFFFFFF) % partitions
+
+
+@given(st.binary(max_size=50), st.integers(1, 1000))
+def test_every_key_has_one_partition(key: bytes, partitions: int) -> None:
+    """Also the second time, out of the cache."""
+    assert 0 <= partition_of(key, partitions) < partitions
+    assert partition_of(key, partitions) == partition_of(key, partitions)
+
+
+@pytest.mark.parametrize(
+    ("key", "partition", "misplaced", "why"),
+    [
+        # murmur2(b"abc") of the table above is positive; 479470107 % 4 = 3
+        (b"abc", 3, False, "where it belongs"),
+        (b"abc", 2, True, "a producer with another partitioner"),
+        (b"ABC", 3, True, "a producer that keys by something else"),
+        (None, 3, True, "a producer that does not key"),
+    ],
+)
+def test_a_record_under_another_key_or_partition_is_misplaced(
+    key: bytes | None, partition: int, misplaced: bool, why: str
+) -> None:
+    """A device's fixes and transactions must meet in one worker."""
+    assert is_misplaced(record(key=key, partition=partition), b"abc", 4) is misplaced, why
+
+
+def test_a_forwarded_record_says_where_it_came_from() -> None:
+    """As text, for any Kafka tool."""
+    assert dict(origin_headers(record("transaction_data", partition=3, offset=42))) == {
+        "source_topic": b"transaction_data",
+        "source_partition": b"3",
+        "source_offset": b"42",
+    }
