@@ -32,6 +32,7 @@ from streaming.errors import FatalError
 _READY_TIMEOUT_S = 60.0
 _CATCH_UP_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
+_LAST_FLAGGED_TIMEOUT_S = 1.0  # what is flagged is on its topic by then, and only has to be read
 _POLL_S = 0.2
 
 Say = Callable[[str], None]
@@ -57,31 +58,44 @@ def stage(say: Say) -> Iterator[Stage]:
     """
     RUN_DIR.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=RUN_DIR))
-    broker = LocalKafka(folder / "kafka", plain_broker(), progress=say)
-    worker: subprocess.Popen[bytes] | None = None
     try:
-        address = broker.start().address
-        say(f"Apache Kafka at {address}")
-        env = _environment(address, folder)
-        settings = Settings.from_env(env)
-        connection, topics = connection_of(settings), topics_of(settings)
-        asyncio.run(_create_topics(settings, connection, topics))
-        worker_log = folder / "detector.log"
-        worker = _start_worker(env, worker_log)
-        _wait_ready(worker, worker_log)
-        say("detector ready")
-        yield Stage(
-            settings=settings, connection=connection, topics=topics, worker=worker, worker_log=worker_log
-        )
+        with _broker(folder, say) as address, _detector(address, folder, say) as running:
+            yield running
     except Exception:
         say(f"the logs stay in {folder}")
         raise
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
     finally:
-        if worker is not None:
-            _stop_worker(worker)
+        if not isinstance(sys.exception(), Exception):  # no error: the end, or Ctrl-C
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _broker(folder: Path, say: Say) -> Iterator[str]:
+    broker = LocalKafka(folder / "kafka", plain_broker(), progress=say)
+    try:
+        address = broker.start().address
+        say(f"Apache Kafka at {address}")
+        yield address
+    finally:
         broker.stop()
+
+
+@contextmanager
+def _detector(address: str, folder: Path, say: Say) -> Iterator[Stage]:
+    env = _environment(address, folder)
+    settings = Settings.from_env(env)
+    connection, topics = connection_of(settings), topics_of(settings)
+    asyncio.run(_create_topics(settings, connection, topics))
+    log_path = folder / "detector.log"
+    worker = _start_worker(env, log_path)
+    try:
+        _wait_ready(worker, log_path)
+        say("detector ready")
+        yield Stage(
+            settings=settings, connection=connection, topics=topics, worker=worker, worker_log=log_path
+        )
+    finally:
+        _stop_worker(worker)
 
 
 async def play(
@@ -90,29 +104,41 @@ async def play(
     *,
     speed: float | None,
     on_flagged: Callable[[FlaggedTransaction], None],
-) -> None:
-    """Send `events` and show what is flagged, until they are all sent or somebody presses Ctrl-C."""
-    showing = asyncio.create_task(_show_flagged(on, on_flagged))
-    sending = asyncio.create_task(produce_events(on.connection, events, speed=speed))
+) -> Report:
+    """Send `events`, show what is flagged, and return the books when the detector has caught up.
+
+    Ctrl-C and SIGTERM end the stream early. The books are complete, or as they are a minute later.
+    Raises FatalError where the detector ends.
+    """
+    following = asyncio.create_task(_show_flagged(on, on_flagged))
     watching = asyncio.create_task(_worker_ends(on))
+    playing = asyncio.create_task(_send_and_prove(on, events, speed))
+    try:
+        done, _ = await asyncio.wait({playing, watching, following}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        await asyncio.wait({following}, timeout=_LAST_FLAGGED_TIMEOUT_S)
+        return playing.result()
+    finally:
+        for task in (playing, watching, following):
+            task.cancel()
+        await asyncio.gather(playing, watching, following, return_exceptions=True)
+
+
+async def _send_and_prove(on: Stage, events: Iterable[Event], speed: float | None) -> Report:
+    sending = asyncio.create_task(produce_events(on.connection, events, speed=speed))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, sending.cancel)
-    try:
-        await asyncio.wait({sending, watching, showing}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (sending, watching, showing):
-            if task.done() and not task.cancelled():
-                task.result()
-    finally:
-        for task in (sending, watching, showing):
-            task.cancel()
-        await asyncio.gather(sending, watching, showing, return_exceptions=True)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    await asyncio.wait({sending})
+    if not sending.cancelled():
+        sending.result()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+    return await _closing_report(on)
 
 
-async def closing_report(on: Stage) -> Report:
-    """Wait until the detector has caught up; return the books, complete or as they are in the end."""
+async def _closing_report(on: Stage) -> Report:
     deadline_s = time.monotonic() + _CATCH_UP_TIMEOUT_S
     while True:
         report = await reconcile(on.connection, on.topics, group_id=on.settings.app_id)

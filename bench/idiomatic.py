@@ -42,7 +42,7 @@ flagged = app.topic(topics.potential_fraud.name, **raw)
 latest = app.Table("latest", key_type=bytes, value_type=bytes, partitions=settings.topic_partitions)
 
 
-@app.agent(locations)
+@app.agent(locations)  # type: ignore[untyped-decorator]
 async def remember(stream: faust.Stream) -> None:
     """Keep the latest fix of each device."""
     async for value in stream:
@@ -50,7 +50,7 @@ async def remember(stream: faust.Stream) -> None:
         latest[fix.key] = msgspec.msgpack.encode(fix.fix)
 
 
-@app.agent(transactions)
+@app.agent(transactions)  # type: ignore[untyped-decorator]
 async def decide(stream: faust.Stream) -> None:
     """Decide on each transaction."""
     async for value in stream:

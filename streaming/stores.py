@@ -33,7 +33,7 @@ class PartitionStore(Protocol):
         """Write rows that are on their way to the changelog."""
 
     def settle(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
-        """Keep rows of an earlier `put_many` for good: the changelog has them up to `offset`."""
+        """Keep the very rows of an earlier `put_many` for good: the changelog has them up to `offset`."""
 
     def restore(self, rows: Iterable[Row], offset: int) -> None:
         """Write rows that were read from the changelog up to `offset`."""
@@ -91,7 +91,7 @@ class RocksPartition:
     """
 
     def __init__(self, path: Path) -> None:
-        self._unsettled: dict[bytes, bytes | None] = {}
+        self._unsettled: dict[bytes, Mapping[bytes, bytes | None]] = {}  # key -> the rows that put it last
         self._path = path
         self._db, self.offset = _open_or_rebuild(path)
 
@@ -104,8 +104,8 @@ class RocksPartition:
             raise self._thrown_away(error) from error
         rows = {key: value for key, value in zip(wanted, found, strict=True) if value is not None}
         for key in wanted:
-            if key in self._unsettled:
-                value = self._unsettled[key]
+            if unsettled := self._unsettled.get(key):
+                value = unsettled[key]
                 if value is None:
                     rows.pop(key, None)
                 else:
@@ -114,13 +114,13 @@ class RocksPartition:
 
     def put_many(self, rows: Mapping[bytes, bytes | None]) -> None:
         """Hold rows until the changelog has them."""
-        self._unsettled.update(rows)
+        self._unsettled.update(dict.fromkeys(rows, rows))
 
     def settle(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
         """Write rows and offset in one batch."""
         self.restore(rows.items(), offset)
-        for key, value in rows.items():
-            if key in self._unsettled and self._unsettled[key] is value:
+        for key in rows:
+            if self._unsettled.get(key) is rows:
                 del self._unsettled[key]
 
     def restore(self, rows: Iterable[Row], offset: int) -> None:
@@ -140,8 +140,8 @@ class RocksPartition:
         for key, value in self._db.items():
             if key != _OFFSET_KEY and key not in self._unsettled:
                 yield key, value
-        for key, unsettled in list(self._unsettled.items()):
-            if unsettled is not None:
+        for key, rows in list(self._unsettled.items()):
+            if (unsettled := rows[key]) is not None:
                 yield key, unsettled
 
     def close(self) -> None:

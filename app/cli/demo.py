@@ -34,7 +34,7 @@ def demo(
     """
     from app.broker_client import quiet_client_logs
     from app.cli.reconcile import print_report
-    from app.demo import closing_report, play, stage
+    from app.demo import play, stage
 
     quiet_client_logs()
     console = Console(soft_wrap=True, highlight=False)
@@ -50,9 +50,8 @@ def demo(
         def show(flagged: "FlaggedTransaction") -> None:
             console.print(_told(flagged))
 
-        asyncio.run(play(on, events, speed=None if input_path else 1.0, on_flagged=show))
-        say("the stream has ended; the books:")
-        report = asyncio.run(closing_report(on))
+        report = asyncio.run(play(on, events, speed=None if input_path else 1.0, on_flagged=show))
+        say("the stream has ended and everything in it is decided; the books:")
         balances = report.balances(complete=True)
         print_report(report, balances=balances, complete=True)
     say("everything that was started is stopped")

@@ -92,15 +92,21 @@ def print_report(report: "Report", *, balances: bool, complete: bool) -> None:
 
 
 def _table(report: "Report") -> Table:
-    """A column for each input; the rows below `records` add up to it, `expired` stands apart."""
+    """A column for each input that holds anything; what stands below `records` adds up to it.
+
+    Kinds of which there is none are left out, but `missing` never; `expired` stands apart.
+    """
+    shown = {name: tally for name, tally in report.tallies.items() if tally.records or tally.expired}
     table = Table(Column(""))
-    tallies = [*report.tallies.values(), report.total]
-    for name in (*report.tallies, "sum"):
+    for name in (*shown, "sum"):
         table.add_column(name, justify="right", overflow="fold")
     for row in fields(report.total):
-        counts = (getattr(tally, row.name) for tally in tallies)
-        is_last_of_a_part = row.name in ("records", "missing")
-        table.add_row(row.name.replace("_", " "), *(f"{n:,}" for n in counts), end_section=is_last_of_a_part)
+        counts = [getattr(tally, row.name) for tally in (*shown.values(), report.total)]
+        if any(counts) or row.name in ("records", "missing"):
+            is_last_of_a_part = row.name in ("records", "missing")
+            table.add_row(
+                row.name.replace("_", " "), *(f"{n:,}" for n in counts), end_section=is_last_of_a_part
+            )
     return table
 
 

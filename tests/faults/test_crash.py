@@ -100,7 +100,7 @@ def test_a_killed_worker_that_starts_again_loses_nothing(
     with feeding(pipeline):
         for _ in range(2):
             worker = pipeline.worker(env=env)
-            wait_until(lambda w=worker: w.times_ready() > 0, 60, "worker ready")
+            worker.wait_ready()
             let_it_run(moments.uniform(1, 3))
             worker.kill()
             worker.log_path.unlink()
