@@ -1,7 +1,7 @@
 """The detector's agent: remembers where devices are and decides on transactions, in time order."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 import faust
 import msgspec
@@ -13,7 +13,7 @@ from models.fix import Fix
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 from streaming.chunk import Chunk
-from streaming.chunk_app import chunks_of
+from streaming.chunk_app import chunk_agent
 from streaming.clock import clock_error
 from streaming.errors import RecordError
 from streaming.internals import producer_of
@@ -47,10 +47,10 @@ def connect(
 ) -> None:
     """Let `app` run the agent `detect` on `inputs`."""
 
-    @app.agent(inputs, name="detect")  # type: ignore[untyped-decorator]  # faust has no types
-    async def detect(stream: Any) -> None:
+    @chunk_agent(app, inputs, name="detect")
+    async def detect(chunks: AsyncIterator[Chunk]) -> None:
         """One decision a transaction, by the latest location of its device; at least once."""
-        async for chunk in chunks_of(stream):
+        async for chunk in chunks:
             outbox = Outbox(producer_of(app))
             messages = await _sort_out(chunk, outbox)
             decisions, flags = [], []

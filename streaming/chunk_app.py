@@ -1,12 +1,14 @@
 """Putting chunks into a Faust App."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import faust
 
 from streaming.chunk import Chunk
 from streaming.consumer import ChunkOptions, ChunkTransport
+
+TakeChunks = Callable[[AsyncIterator[Chunk]], Awaitable[None]]
 
 
 class ChunkSchema(faust.Schema):  # type: ignore[misc]
@@ -38,7 +40,28 @@ def read_in_chunks(app: faust.App, options: ChunkOptions) -> faust.Topic:
     return ChunkTopic(app, topics=tuple(options.inputs), schema=ChunkSchema())
 
 
-async def chunks_of(stream: Any) -> AsyncIterator[Chunk]:
+def chunk_agent(app: faust.App, inputs: faust.Topic, *, name: str) -> Callable[[TakeChunks], Any]:
+    """Make an async function over chunks an agent of `app`.
+
+    What the function raises ends the worker with status 1: the chunk that it was at would otherwise never
+    be acknowledged, and its partition never committed again, while Faust went on with the next.
+    """
+
+    def decorate(take: TakeChunks) -> Any:
+        async def run(stream: Any) -> None:
+            try:
+                await take(_chunks_of(stream))
+            except Exception as error:
+                await app.crash(error)
+                raise
+
+        run.__doc__ = take.__doc__
+        return app.agent(inputs, name=name)(run)
+
+    return decorate
+
+
+async def _chunks_of(stream: Any) -> AsyncIterator[Chunk]:
     """The chunks of an agent's stream, begun. Chunks acknowledge themselves, not Faust's way."""
     stream.enable_acks = False
     async for chunk in stream:

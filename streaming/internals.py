@@ -9,6 +9,8 @@ from typing import Any
 
 import faust
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import for_code
+from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.stores.base import Store
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as faust_aiokafka
@@ -17,7 +19,7 @@ from faust.types.tuples import ConsumerMessage
 
 
 class FetchWaitThread(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread with its fetch wait as a setting: Faust fixes it at 1.5 s."""
+    """Faust's consumer thread with its fetch wait as a setting, which Faust fixes at 1.5 s."""
 
     fetch_wait_s = 0.01
 
@@ -25,6 +27,30 @@ class FetchWaitThread(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[mi
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = int(self.fetch_wait_s * 1000)
         return consumer
+
+    async def on_start(self) -> None:
+        """Start the aiokafka consumer."""
+        await super().on_start()
+        heed_group_errors(self._consumer._coordinator)
+
+
+def heed_group_errors(coordinator: Any) -> None:
+    """Let a failed look-up of committed offsets fail, so that aiokafka tries again.
+
+    It reads the errors of partitions only. A broker that is still loading the group says so for the whole
+    answer, which then has no partitions: "nothing is committed", and reading would start from the beginning.
+    """
+    send = coordinator._send_req
+
+    async def checked(request: Any) -> Any:
+        response = await send(request)
+        error_code = getattr(response, "error_code", 0)
+        if isinstance(request, OffsetFetchRequest) and error_code:
+            coordinator.coordinator_dead()  # looked up again before the next try
+            raise for_code(error_code)
+        return response
+
+    coordinator._send_req = checked
 
 
 class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]

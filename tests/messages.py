@@ -1,6 +1,7 @@
 """Messages as producers send them, good ones to be spoilt, and how the detector reads them."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -67,6 +68,15 @@ def read_transaction(message: dict[str, Any] | bytes | None) -> Transaction:
     """Decode a transaction as the detector does. Raises RecordError."""
     transaction: Transaction = _DECODERS[_TOPICS.transaction_data.name].decode(as_json(message))
     return transaction
+
+
+def refusal(read: Callable[[bytes | None], object], value: bytes | None) -> RecordError | None:
+    """Why `read` refuses a value; None where it takes it."""
+    try:
+        read(value)
+    except RecordError as error:
+        return error
+    return None
 
 
 def as_json(message: dict[str, Any] | bytes | None) -> bytes | None:

@@ -55,7 +55,7 @@ class FakeProducer:
         self._batch_bytes = batch_bytes
         self._first_offset = first_offset
 
-    async def send(  # noqa: PLR0913 (aiokafka's signature)
+    async def send(  # noqa: PLR0917 (aiokafka's signature)
         self,
         topic: str,
         value: bytes | None = None,

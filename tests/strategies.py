@@ -133,12 +133,21 @@ MALFORMED_VALUES: tuple[bytes | None, ...] = (
     _GOOD + b",",
 )
 
-SPACED_VALUES: tuple[bytes, ...] = (b" " + _GOOD, _GOOD + b"\r\n", b"\n" + _GOOD, _GOOD.replace(b", ", b",\n"))
+SPACED_VALUES: tuple[bytes, ...] = (
+    b" " + _GOOD,
+    _GOOD + b"\r\n",
+    b"\n" + _GOOD,
+    _GOOD.replace(b", ", b",\n"),
+)
 
 
 def record_values() -> st.SearchStrategy[bytes | None]:
     """Good values, bad ones, and pieces of good ones that together may look like something else."""
-    halves = st.builds(lambda value, at: (value[: at % len(value)], value[at % len(value) :]), json_values(), st.integers(0, 500))
+    halves = st.builds(
+        lambda value, at: (value[: at % len(value)], value[at % len(value) :]),
+        json_values(),
+        st.integers(0, 500),
+    )
     return st.one_of(
         json_values(),
         st.sampled_from(SPACED_VALUES),
@@ -152,7 +161,9 @@ def record_values() -> st.SearchStrategy[bytes | None]:
 def record_value_lists() -> st.SearchStrategy[list[bytes | None]]:
     """Values of one fetch; halves of a value may stand next to each other."""
     whole_and_halves = st.builds(
-        lambda value, at: [value[: at % len(value)], value[at % len(value) :]], json_values(), st.integers(0, 500)
+        lambda value, at: [value[: at % len(value)], value[at % len(value) :]],
+        json_values(),
+        st.integers(0, 500),
     )
     piece = record_values().map(lambda value: [value]) | whole_and_halves
     return st.lists(piece, max_size=6).map(lambda pieces: [value for part in pieces for value in part])

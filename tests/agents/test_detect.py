@@ -50,13 +50,10 @@ class FaustProducer:
         self._producer = inner
 
 
-class FaustConsumer:
-    """Faust's consumer, which knows how many partitions a topic has."""
-
-    def topic_partitions(self, topic: str) -> int:
-        """The same everywhere, as the start of a worker checks."""
-        assert topic in {spec.name for spec in TOPICS.detector_inputs}
-        return PARTITIONS
+def partition_count(topic: str) -> int:
+    """What the consumer would have learnt from the broker: the same for every input."""
+    assert topic in {spec.name for spec in TOPICS.detector_inputs}
+    return PARTITIONS
 
 
 class WatchedChunk(Chunk):
@@ -86,8 +83,9 @@ class Detector:
     async def take(self, *records: ConsumerRecord) -> WatchedChunk:
         """Give the agent a chunk; return it when all that follows is on its way."""
         chunk = WatchedChunk(records)
-        await self._agent.put(chunk)
-        await asyncio.wait_for(chunk.handed_over.wait(), TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            await self._agent.put(chunk)
+            await chunk.handed_over.wait()
         return chunk
 
     async def acknowledge(self) -> None:
@@ -129,19 +127,28 @@ def settings(folder: Path) -> Settings:
     return Settings(store="memory", token_key_file=str(key_file), state_dir=str(folder), web_port=0)
 
 
+def prepared_app(folder: Path, producer: FakeProducer) -> faust.App:
+    """A detector whose broker is a list."""
+    app = create_detector(settings(folder), CollectorRegistry())
+    app.producer = FaustProducer(producer)
+    app.consumer.topic_partitions = partition_count
+    app.finalize()
+    app.flow_control.resume()
+    return app
+
+
 @pytest.fixture
 async def detector(tmp_path: Path) -> AsyncIterator[Detector]:
     """A detector on a broker of its own."""
-    app = create_detector(settings(tmp_path), CollectorRegistry())
     producer = FakeProducer()
-    app.producer, app.consumer = FaustProducer(producer), FaustConsumer()
-    app.finalize()
-    app.flow_control.resume()
+    app = prepared_app(tmp_path, producer)
     async with app.agents["detect"].test_context() as agent:
         yield Detector(app, agent, producer)
 
 
-def location(offset: int = 0, *, partition: int = PARTITION, key: bytes | None = b"phone", **changes: Any) -> ConsumerRecord:
+def location(
+    offset: int = 0, *, partition: int = PARTITION, key: bytes | None = b"phone", **changes: Any
+) -> ConsumerRecord:
     """A record of location_data."""
     return record(
         TOPICS.location_data.name,
@@ -167,7 +174,9 @@ def purchase(
 
 async def test_a_purchase_far_from_the_phone_is_decided_and_flagged(detector: Detector) -> None:
     """One line on each topic, under the device's key in the chunk's partition."""
-    await detector.take(location(), purchase(Location_Latitude=FAR_LATITUDE, Timestamp="2024-04-01T12:01:00Z"))
+    await detector.take(
+        location(), purchase(Location_Latitude=FAR_LATITUDE, Timestamp="2024-04-01T12:01:00Z")
+    )
     [decision] = detector.decisions()
     [flag] = detector.flags()
     assert decision["verdict"] == flag["verdict"] == "flagged"
@@ -204,7 +213,9 @@ async def test_a_purchase_sees_the_location_before_it_and_not_the_one_behind(det
 
 async def test_the_changelog_gets_the_last_location_of_each_device(detector: Detector) -> None:
     """One row a device and chunk, however many reports came; the key is the device id as it is."""
-    other = next(d for d in map("phone-{}".format, range(100)) if partition_of(d.encode(), PARTITIONS) == PARTITION)
+    other = next(
+        d for d in map("phone-{}".format, range(100)) if partition_of(d.encode(), PARTITIONS) == PARTITION
+    )
     await detector.take(
         location(0),
         location(1, DeviceId=other, key=other.encode()),
@@ -222,7 +233,9 @@ async def test_what_is_no_message_becomes_a_dead_letter_and_the_rest_goes_on(det
     broken = record(TOPICS.transaction_data.name, partition=PARTITION, offset=7, key=b"k", value=b"{broken")
     future = purchase(8, Transaction_ID="future", Timestamp="2024-04-01T12:05:01Z")
     await detector.take(location(), broken, future, purchase(9))
-    assert [(x.source_topic, x.source_partition, x.source_offset, x.reason_code) for x in detector.dead_letters()] == [
+    assert [
+        (x.source_topic, x.source_partition, x.source_offset, x.reason_code) for x in detector.dead_letters()
+    ] == [
         ("transaction_data", PARTITION, 7, "malformed"),
         ("transaction_data", PARTITION, 8, "clock_ahead"),
     ]
@@ -279,7 +292,9 @@ async def test_a_misplaced_record_goes_to_its_own_partition_and_is_not_decided_h
 async def test_a_forwarded_record_is_decided_where_it_belongs(detector: Detector) -> None:
     """The repartition topics are inputs like the others."""
     sent = purchase(Timestamp="2024-04-01T12:01:00Z")
-    forwarded = record(TOPICS.transaction_repartition.name, partition=PARTITION, key=b"phone", value=sent.value)
+    forwarded = record(
+        TOPICS.transaction_repartition.name, partition=PARTITION, key=b"phone", value=sent.value
+    )
     await detector.take(location(), forwarded)
     assert [d["verdict"] for d in detector.decisions()] == ["cleared"]
 
@@ -313,7 +328,9 @@ async def test_the_next_chunk_does_not_wait_for_the_acknowledgement_of_the_last(
     assert second.acknowledged
 
 
-async def test_a_send_that_fails_is_reported_with_the_place_and_nothing_is_acknowledged(detector: Detector) -> None:
+async def test_a_send_that_fails_is_reported_with_the_place_and_nothing_is_acknowledged(
+    detector: Detector,
+) -> None:
     """The consumer then stops the worker with nothing committed over."""
     chunk = await detector.take(location(), purchase(41))
     detector.producer.futures[-1].set_exception(RuntimeError("not authorized"))
@@ -336,7 +353,9 @@ async def test_a_chunk_that_is_read_again_decides_the_same(detector: Detector) -
 
 async def test_nothing_that_is_written_shows_card_or_name(detector: Detector) -> None:
     """But for records that are passed on byte for byte, which are none here."""
-    await detector.take(location(), purchase(Location_Latitude=FAR_LATITUDE, Timestamp="2024-04-01T12:01:00Z"))
+    await detector.take(
+        location(), purchase(Location_Latitude=FAR_LATITUDE, Timestamp="2024-04-01T12:01:00Z")
+    )
     written = b"".join(
         (key or b"") + (value or b"") for rows in detector.producer.log.values() for key, value in rows
     )
@@ -345,7 +364,9 @@ async def test_nothing_that_is_written_shows_card_or_name(detector: Detector) ->
     assert CUSTOMER_NAME.encode() not in written
 
 
-async def test_a_second_detector_in_the_process_is_a_detector_of_its_own(detector: Detector, tmp_path: Path) -> None:
+async def test_a_second_detector_in_the_process_is_a_detector_of_its_own(
+    detector: Detector, tmp_path: Path
+) -> None:
     """Nothing is shared: no metrics, no table, no agent."""
     other = create_detector(settings(tmp_path), CollectorRegistry())
     assert other.agents["detect"] is not detector.app.agents["detect"]
@@ -353,3 +374,24 @@ async def test_a_second_detector_in_the_process_is_a_detector_of_its_own(detecto
     await detector.acknowledge()
     assert dict(detector.app.tables["latest_locations"].structs()).keys() == {b"phone"}
     assert dict(other.tables["latest_locations"].structs()) == {}
+
+
+async def test_what_the_agent_raises_ends_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust would start the agent again, and the chunk that it was at would block its partition's commits."""
+    crashes: list[BaseException] = []
+    crashed = asyncio.Event()
+
+    async def crash(error: BaseException) -> None:
+        crashes.append(error)
+        crashed.set()
+
+    app = prepared_app(tmp_path, FakeProducer())
+    monkeypatch.setattr(app, "crash", crash)
+    monkeypatch.setattr(app.consumer, "topic_partitions", lambda _topic: 1 // 0)
+    chunk = WatchedChunk([location()])
+    with pytest.raises(ZeroDivisionError):
+        async with asyncio.timeout(TIMEOUT_S), app.agents["detect"].test_context() as agent:
+            await agent.put(chunk)
+            await crashed.wait()
+    assert [type(error) for error in crashes] == [ZeroDivisionError]
+    assert not chunk.acknowledged

@@ -13,7 +13,7 @@ import pytest
 
 from app.local_kafka import LocalKafka
 from sources.event_file import Event
-from tests.pipeline import Pipeline, location, purchase, wait_until
+from tests.pipeline import Pipeline, location, purchase
 
 pytestmark = pytest.mark.kafka
 

@@ -20,7 +20,7 @@ MAX_SKEW_S = 300.0
         (10**13, True, "a phone in the year 2341"),
     ],
 )
-def test_a_clock_may_run_ahead_so_far(ahead_ms: int, refused: bool, why: str) -> None:
+def test_a_clock_may_run_ahead_so_far(ahead_ms: int, *, refused: bool, why: str) -> None:
     """A fix from the future would stay the latest one for good."""
     record_time_ms = 1_711_972_800_000
     error = clock_error((record_time_ms + ahead_ms) * 10**6, record_time_ms, MAX_SKEW_S)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from models.dead_letter import DeadLetter
 
 
-def letter(value: bytes | None, *, key: bytes | None = b"phone", reason: str = "DeviceId is blank") -> DeadLetter:
+def letter(
+    value: bytes | None, *, key: bytes | None = b"phone", reason: str = "DeviceId is blank"
+) -> DeadLetter:
     """A dead letter of location_data[3]:42."""
     return DeadLetter.of(
         reason_code="malformed",
@@ -84,4 +86,7 @@ def test_a_record_without_the_headers_is_no_dead_letter() -> None:
 def test_headers_of_others_do_no_harm() -> None:
     """Tracing tools add headers of their own."""
     written = letter(b"abc")
-    assert DeadLetter.from_record(written.key, written.value, [*written.headers, ("traceparent", b"00")]) == written
+    assert (
+        DeadLetter.from_record(written.key, written.value, [*written.headers, ("traceparent", b"00")])
+        == written
+    )

@@ -61,7 +61,7 @@ def test_a_bad_value_leaves_its_neighbours_in_place(bad: bytes | None, position:
     values.insert(position, bad)
     decoded = DECODER.decode_many(values)
     assert isinstance(decoded.pop(position), RecordError)
-    assert [fix.device_id for fix in decoded] == ["a", "b"]
+    assert [fix.device_id for fix in decoded if isinstance(fix, LocationFix)] == ["a", "b"]
 
 
 def test_good_values_take_one_call() -> None:
@@ -110,7 +110,7 @@ def test_repair_sees_only_what_did_not_fit() -> None:
 )
 def test_what_cannot_be_repaired_says_why(value: bytes, reason: str) -> None:
     """The most helpful of two errors."""
-    with pytest.raises(RecordError, match=".") as refused:
+    with pytest.raises(RecordError) as refused:
         JsonDecoder(Point, doubled).decode(value)
     assert refused.value.reason.startswith(reason)
 

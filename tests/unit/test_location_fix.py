@@ -88,7 +88,9 @@ def test_an_optional_field_may_be_absent_or_null(name: str, value: Any) -> None:
         ({"MessageId": 1.5}, "Expected `int | str | null`, got `float` - at `$.MessageId`"),
     ],
 )
-def test_a_report_that_is_not_one_is_refused_with_the_field_named(changes: dict[str, Any], reason: str) -> None:
+def test_a_report_that_is_not_one_is_refused_with_the_field_named(
+    changes: dict[str, Any], reason: str
+) -> None:
     """The reason stands in the dead letter, for a person who looks for the producer's fault."""
     with pytest.raises(RecordError) as refused:
         read_location(location_message(**changes))
@@ -160,5 +162,7 @@ def test_a_fix_fits_the_table_and_comes_back(message: dict[str, Any]) -> None:
 def test_the_repaired_spelling_means_the_same(message: dict[str, Any]) -> None:
     """A time that only the repair can read changes nothing else in a message."""
     strict = read_location(message)
-    repaired: LocationFix = read_location({**message, "Time": message["Time"].replace(":", "").replace("-", "")})
+    repaired: LocationFix = read_location(
+        {**message, "Time": message["Time"].replace(":", "").replace("-", "")}
+    )
     assert repaired == strict

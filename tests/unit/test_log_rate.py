@@ -23,7 +23,7 @@ class Log:
 
 
 def test_a_few_lines_of_a_kind_pass_in_a_period() -> None:
-    """aiokafka writes some 22,000 lines in a few seconds while a broker is gone."""
+    """A client of Kafka writes some 22,000 lines in a few seconds while a broker is gone."""
     log = Log()
     assert sum(log.write("cannot connect to %s", n) for n in range(22_000)) == 5
     assert log.lines == [f"cannot connect to {n}" for n in range(5)]
@@ -71,7 +71,7 @@ def test_a_period_begins_with_its_first_line() -> None:
 
 
 def test_only_loggers_under_the_prefix_are_limited() -> None:
-    """aiokafkaesque is somebody else."""
+    """A name that only begins alike is somebody else's."""
     names = ("limitedpkg", "limitedpkg.conn", "limitedpkgother", "other.limitedpkg")
     loggers = [logging.getLogger(name) for name in names]
     limit_log_rate("limitedpkg")

@@ -24,7 +24,10 @@ class Place(NamedTuple):
 def feed_of(times_by_rank: list[list[int]]) -> list[list[Event]]:
     """A record, with its place as the value, for each timestamp of each topic."""
     return [
-        [(record(f"topic-{rank}", offset=offset, timestamp_ms=ms), Place(rank, offset)) for offset, ms in enumerate(times)]
+        [
+            (record(f"topic-{rank}", offset=offset, timestamp_ms=ms), Place(rank, offset))
+            for offset, ms in enumerate(times)
+        ]
         for rank, times in enumerate(times_by_rank)
     ]
 
@@ -102,7 +105,7 @@ def test_from_a_backlog_the_order_is_that_of_a_sort(times: list[list[int]], limi
 def test_fetch_sizes_and_interleaving_change_nothing(
     times: list[list[int]], steps: list[tuple[int, int, int]]
 ) -> None:
-    """As long as a topic is caught up only when it is: verdicts must not depend on how records were fetched."""
+    """Verdicts must not depend on how records were fetched, where "caught up" is true when it is said."""
     feeder = Feeder(times)
     for rank, count, limit in steps:
         feeder.push(rank % len(times), count)

@@ -73,7 +73,7 @@ async def test_a_record_larger_than_a_batch_goes_in_its_place(large_at: int) -> 
 
 @pytest.mark.parametrize("kind", ["aiokafka", "fake"])
 async def test_an_empty_batch_takes_any_record_and_a_full_one_none(kind: str) -> None:
-    """What the outbox relies on, and the fake must share with the real producer (which is not started here)."""
+    """What the outbox relies on, and the fake must share with the real producer (not started here)."""
     real = AIOKafkaProducer(bootstrap_servers="127.0.0.1:9", max_batch_size=1000)
     new = real.create_batch if kind == "aiokafka" else FakeProducer(batch_bytes=1000).create_batch
     large, full, closed = new(), new(), new()

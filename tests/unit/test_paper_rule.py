@@ -1,4 +1,4 @@
-"""The paper's rule against the paper's own numbers ("Real-Time Smart Bank Data Streaming Capture", Figure 4)."""
+"""The paper's rule against the paper's numbers ("Real-Time Smart Bank Data Streaming Capture", Figure 4)."""
 
 import math
 from typing import Any
@@ -75,7 +75,9 @@ def test_the_papers_figure_4_comes_out(  # noqa: PLR0917 (a row of a table)
     """Both rows, as exactly as the figure itself allows: to the last digit and to a nanometre."""
     judgement = judged(fix_at, used_at, elapsed_s=elapsed_s, speed_mps=reported)
     assert judgement.distance_m == pytest.approx(distance_m, abs=within_m, rel=0)
-    assert judgement.implied_speed_mps == pytest.approx(implied_mps, abs=within_m / abs(elapsed_s) + 1e-15, rel=0)
+    assert judgement.implied_speed_mps == pytest.approx(
+        implied_mps, abs=within_m / abs(elapsed_s) + 1e-15, rel=0
+    )
     assert judgement.elapsed_s == elapsed_s
     assert judgement.reported_speed_mps == reported
     assert judgement.allowed_speed_mps == reported + 1.0
@@ -141,7 +143,5 @@ def test_a_verdict_follows_from_its_own_evidence(
     allowed = (judgement.reported_speed_mps or 0.0) + 1.0
     assert judgement.implied_speed_mps == implied
     assert judgement.verdict == ("flagged" if implied > allowed else "cleared")
-    assert judgement.reasons == (
-        "faster_than_reported" if implied > allowed else "within_reported_speed",
-    )
+    assert judgement.reasons == ("faster_than_reported" if implied > allowed else "within_reported_speed",)
     assert [(fix.latitude_deg, fix.longitude_deg) for fix in judgement.fixes] == [fix_at]

@@ -45,7 +45,7 @@ def test_every_key_has_one_partition(key: bytes, partitions: int) -> None:
     ],
 )
 def test_a_record_under_another_key_or_partition_is_misplaced(
-    key: bytes | None, partition: int, misplaced: bool, why: str
+    key: bytes | None, partition: int, *, misplaced: bool, why: str
 ) -> None:
     """A device's fixes and transactions must meet in one worker."""
     assert is_misplaced(record(key=key, partition=partition), b"abc", 4) is misplaced, why

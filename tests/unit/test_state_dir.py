@@ -36,7 +36,7 @@ class Claimant:
         return self._process.stdout.readline().strip()
 
     def kill(self) -> None:
-        """kill -9: no handler runs."""
+        """End it as kill -9 does: no handler runs."""
         self._process.kill()
         self._process.communicate()
 

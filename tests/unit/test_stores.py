@@ -65,7 +65,11 @@ class MemoryAgainstDict(RuleBasedStateMachine):
             self.store.settle(rows, self.offset)
             self.durable = applied(self.durable, rows)
 
-    @rule(records=st.lists(st.tuples(st.sampled_from(KEYS), st.none() | st.binary(max_size=8)), min_size=1, max_size=5))
+    @rule(
+        records=st.lists(
+            st.tuples(st.sampled_from(KEYS), st.none() | st.binary(max_size=8)), min_size=1, max_size=5
+        )
+    )
     def restore(self, records: list[tuple[bytes, bytes | None]]) -> None:
         """Recovery reads on; it never does while chunks are worked on."""
         if not self.in_flight:
@@ -117,9 +121,13 @@ class RocksAgainstDict(MemoryAgainstDict):
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 TestMemoryAgainstDict = MemoryAgainstDict.TestCase
-TestMemoryAgainstDict.settings = settings(max_examples=30, stateful_step_count=20, deadline=None, phases=PHASES)
+TestMemoryAgainstDict.settings = settings(
+    max_examples=30, stateful_step_count=20, deadline=None, phases=PHASES
+)
 TestRocksAgainstDict = RocksAgainstDict.TestCase
-TestRocksAgainstDict.settings = settings(max_examples=10, stateful_step_count=20, deadline=None, phases=PHASES)
+TestRocksAgainstDict.settings = settings(
+    max_examples=10, stateful_step_count=20, deadline=None, phases=PHASES
+)
 
 
 @pytest.fixture(params=["memory", "rocksdb"])
@@ -213,7 +221,9 @@ def test_a_directory_that_cannot_be_opened_is_made_anew(
     rebuilt.close()
 
 
-def test_damage_that_shows_when_rows_are_read_ends_the_worker_and_the_next_start_rebuilds(tmp_path: Path) -> None:
+def test_damage_that_shows_when_rows_are_read_ends_the_worker_and_the_next_start_rebuilds(
+    tmp_path: Path,
+) -> None:
     """RocksDB checks a block when it reads it: a worker must not fail at it again and again."""
     path = tmp_path / "rows.db"
     settled_store(path)
@@ -250,27 +260,37 @@ def test_rows_and_offset_are_of_one_moment_when_the_log_is_cut(tmp_path: Path) -
     store.close()
 
 
+_HOLD = """\
+import sys
+from pathlib import Path
+from streaming.stores import RocksPartition
+
+store = RocksPartition(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+print(len(list(store.items())))
+"""
+
+
 def test_a_directory_that_another_process_holds_is_left_alone(tmp_path: Path) -> None:
     """Two workers that share a folder by mistake: the second stops, the first keeps its rows."""
     path = tmp_path / "rows.db"
     settled_store(path)
-    holder = subprocess.Popen(
+    with subprocess.Popen(
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from streaming.stores import RocksPartition\n"
-            "store = RocksPartition(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()\n"
-            "print(len(list(store.items())))",
+            _HOLD,
             str(path),
         ],
         cwd=PROJECT_DIR,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(FatalError, match="is in use by another worker"):
-        RocksPartition(path)
-    rows_kept, _ = holder.communicate(timeout=30)
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(FatalError, match="is in use by another worker"):
+            RocksPartition(path)
+        rows_kept, _ = holder.communicate(timeout=30)
     assert rows_kept == "2000\n"

@@ -58,7 +58,7 @@ def test_a_wrong_key_file_is_named_and_not_quoted(content: bytes, complaint: str
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
     """A typo in the setting must not mean the development key."""
-    with pytest.raises(ConfigError, match="absent.key cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"absent\.key cannot be read: No such file"):
         token_key_of(Settings(token_key_file=str(tmp_path / "absent.key")))
 
 

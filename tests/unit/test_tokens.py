@@ -12,7 +12,7 @@ TOKENIZE = tokenizer(TokenKey(key_id="k1", secret=SECRET))
 
 
 def test_a_token_is_what_openssl_computes() -> None:
-    """printf 'card\\0NUMBER' | openssl dgst -sha256 -mac HMAC -macopt hexkey:5a5a…; the first 32 digits."""
+    """As `openssl dgst -sha256 -mac HMAC -macopt hexkey:5a5a…` says of kind, a zero byte and number."""
     assert TOKENIZE("card", "4000001234567899") == "k1:908081154d0cbef908dd87c7f47a1b69"
     assert TOKENIZE("user", "4000001234567899") == "k1:b9eb5b5e5fb853a27d57c9fa37887078"
 
