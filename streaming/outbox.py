@@ -23,6 +23,10 @@ class Outbox:
         self._producer = producer
         self.sends: list[Future[Any]] = []
 
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions a topic has that we write to."""
+        return len(await self._producer.partitions_for(topic))
+
     async def send(
         self,
         topic: str,

@@ -32,6 +32,9 @@ class View(Generic[V]):
         row = self._rows.get(key)
         return None if row is None else self._decode(row)
 
+    def __contains__(self, key: bytes) -> bool:
+        return self.changes[key] is not None if key in self.changes else key in self._rows
+
     def __setitem__(self, key: bytes, value: V) -> None:
         self.changes[key] = value
 

@@ -68,6 +68,10 @@ class FakeProducer:
         self.sent.append((topic, partition, key, value, headers, timestamp_ms))
         return self._take(topic, partition, [(key, value)])
 
+    async def partitions_for(self, topic: str) -> set[int]:  # noqa: ARG002 (the same for every topic)
+        """Partitions of a topic."""
+        return set(range(4))
+
     def create_batch(self) -> FakeBatch:
         """Make an empty batch."""
         return FakeBatch(self._batch_bytes)

@@ -50,12 +50,6 @@ class FaustProducer:
         self._producer = inner
 
 
-def partition_count(topic: str) -> int:
-    """What the consumer would have learnt from the broker: the same for every input."""
-    assert topic in {spec.name for spec in TOPICS.detector_inputs}
-    return PARTITIONS
-
-
 class WatchedChunk(Chunk):
     """A chunk that tells when the agent has handed all its sends over."""
 
@@ -131,7 +125,6 @@ def prepared_app(folder: Path, producer: FakeProducer) -> faust.App:
     """A detector whose broker is a list."""
     app = create_detector(settings(folder), CollectorRegistry())
     app.producer = FaustProducer(producer)
-    app.consumer.topic_partitions = partition_count
     app.finalize()
     app.flow_control.resume()
     return app
@@ -387,11 +380,15 @@ async def test_what_the_agent_raises_ends_the_worker(tmp_path: Path, monkeypatch
 
     app = prepared_app(tmp_path, FakeProducer())
     monkeypatch.setattr(app, "crash", crash)
-    monkeypatch.setattr(app.consumer, "topic_partitions", lambda _topic: 1 // 0)
+    monkeypatch.setattr(app.tables["latest_locations"], "view", lambda *_: 1 // 0)
     chunk = WatchedChunk([location()])
-    with pytest.raises(ZeroDivisionError):
+
+    async def until_it_crashes() -> None:
         async with asyncio.timeout(TIMEOUT_S), app.agents["detect"].test_context() as agent:
             await agent.put(chunk)
             await crashed.wait()
+
+    with pytest.raises(ZeroDivisionError):
+        await until_it_crashes()
     assert [type(error) for error in crashes] == [ZeroDivisionError]
     assert not chunk.acknowledged
