@@ -2,10 +2,12 @@
 
 import logging
 import socket
+import warnings
 from pathlib import Path
 from typing import Any
 
 import faust
+from faust.exceptions import AlreadyConfiguredWarning
 
 from app.broker_client import admin_client
 from app.connection import Connection
@@ -33,8 +35,11 @@ class CheckedApp(faust.App):  # type: ignore[misc]
         await check_start(self._connection, self._checked_topics, str(self.conf.id))
         # State belongs to the changelogs of one cluster: another one's would be a different history.
         base = Path(self.conf.datadir) / await _cluster_id(self._connection)
-        self.conf.datadir = claim_state_dir(base)
-        self.conf.web_port = _free_port(str(self.conf.web_bind), int(self.conf.web_port))
+        with warnings.catch_warnings():
+            # Faust read both when it was configured; nothing has used them yet.
+            warnings.simplefilter("ignore", AlreadyConfiguredWarning)
+            self.conf.datadir = claim_state_dir(base)
+            self.conf.web_port = _free_port(str(self.conf.web_bind), int(self.conf.web_port))
         await super().on_first_start()
         log.info("state in %s, web on %s:%d", self.conf.datadir, self.conf.web_bind, self.conf.web_port)
 

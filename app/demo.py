@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from app.broker_config import plain_broker
+from app.books.accounting import Report
+from app.books.reading import reconcile
 from app.connection import Connection, connection_of
-from app.local_kafka import LocalKafka
+from app.local_broker.config import plain_broker
+from app.local_broker.local_kafka import LocalKafka
 from app.producing import produce_events
-from app.reconcile import Report
-from app.reconcile_topics import reconcile
 from app.settings import PREFIX, PROJECT_DIR, RUN_DIR, Settings
 from app.tailing import read_topic
 from app.topic_admin import create_topics

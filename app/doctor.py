@@ -13,9 +13,9 @@ from typing import Literal
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from app.broker_client import raw_client
-from app.broker_config import CLIENT_PORT, LocalKafkaError, port_problem
 from app.connection import Connection, connection_of
-from app.kafka_jars import DEFAULT_LIBS_DIR, find_java
+from app.local_broker.config import CLIENT_PORT, LocalKafkaError, port_problem
+from app.local_broker.jars import DEFAULT_LIBS_DIR, find_java
 from app.settings import RUN_DIR, Settings
 from app.token_key import token_key_of
 from app.topic_admin import MISSING, verify_topics

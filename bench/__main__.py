@@ -14,9 +14,9 @@ from confluent_kafka import TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-from app.broker_config import BrokerConfig
 from app.connection import connection_of
-from app.local_kafka import LocalKafka
+from app.local_broker.config import BrokerConfig
+from app.local_broker.local_kafka import LocalKafka
 from app.settings import PROJECT_DIR, Settings
 from app.topic_admin import create_topics
 from app.topics import topics_of

@@ -140,9 +140,24 @@ class ChunkConsumer(internals.OpenConsumer):
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """End offsets. Recovery asks for those of its changelogs first of all."""
-        if not self.app.tables.recovery.active_tps.isdisjoint(partitions):
-            internals.forget_recovery_end(self.app.tables.recovery)
-        return await super().highwaters(*partitions)  # type: ignore[no-any-return]
+        recovery = self.app.tables.recovery
+        ends: Mapping[TP, int] = await super().highwaters(*partitions)
+        if not recovery.active_tps.isdisjoint(partitions):
+            internals.forget_recovery_end(recovery)
+            for tp in recovery.active_tps.intersection(partitions):
+                self._forget_another_changelog(tp, ends[tp])
+        return ends
+
+    def _forget_another_changelog(self, tp: TP, end: int) -> None:
+        """Throw away state that is ahead of its changelog: that topic was deleted and made again."""
+        recovery = self.app.tables.recovery
+        offset = recovery.active_offsets.get(tp)
+        if offset is not None and offset >= end:
+            log.warning(
+                "state of %s[%d] is ahead of its changelog and is rebuilt from it", tp.topic, tp.partition
+            )
+            recovery.tp_to_table[tp].data.forget(tp.partition)
+            recovery.active_offsets[tp] = None
 
     # -- reading --------------------------------------------------------------------------------------
 
@@ -233,7 +248,8 @@ class ChunkConsumer(internals.OpenConsumer):
 
     def _chunk_message(self, partition: int, events: list[Event]) -> ConsumerMessage:
         """Wrap a chunk as the message that Faust's conductor takes to the agent's stream."""
-        ends = {TP(record.topic, partition): record.offset + 1 for record, _ in events}
+        last_offsets = {record.topic: record.offset for record, _ in events}
+        ends = {TP(topic, partition): offset + 1 for topic, offset in last_offsets.items()}
         chunk = Chunk(partition, events, ends, self._on_output_lost)
         self._ledgers.setdefault(partition, Ledger()).enter(chunk)
         now_s = time.monotonic()

@@ -44,6 +44,9 @@ class PartitionStore(Protocol):
     def close(self) -> None:
         """Let go of it; nothing else is called afterwards."""
 
+    def destroy(self) -> None:
+        """Let go of it and delete what it holds; nothing else is called afterwards."""
+
 
 class MemoryPartition:
     """Rows in a dict. A worker that keeps its partition over a rebalance keeps the rows and the offset."""
@@ -80,6 +83,9 @@ class MemoryPartition:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def destroy(self) -> None:
+        """Nothing to delete."""
 
 
 class RocksPartition:
@@ -148,10 +154,14 @@ class RocksPartition:
         """Write what is settled and release the directory for its next owner."""
         self._db.close()
 
-    def _thrown_away(self, error: Exception) -> FatalError:
-        """Delete the damaged directory; return what to raise."""
+    def destroy(self) -> None:
+        """Delete the directory."""
         self._db.close()
         shutil.rmtree(self._path, ignore_errors=True)
+
+    def _thrown_away(self, error: Exception) -> FatalError:
+        """Delete the damaged directory; return what to raise."""
+        self.destroy()
         return FatalError(
             f"state at {self._path} was damaged and is deleted: start again to rebuild it from the"
             f" changelog: {error}"

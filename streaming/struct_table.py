@@ -63,6 +63,11 @@ class PartitionedStore(Store):  # type: ignore[misc]
             return MemoryPartition()
         return RocksPartition(Path(self.app.conf.tabledir) / f"{self.table_name}-{number}.db")
 
+    def forget(self, number: int) -> None:
+        """Throw the rows of one partition away: they are to be read from the changelog again."""
+        self.partition(number).destroy()
+        del self._partitions[number]
+
     def persisted_offset(self, tp: TP) -> int | None:
         """The last changelog offset that the partition holds."""
         return self.partition(tp.partition).offset

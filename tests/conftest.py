@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.broker_config import BrokerConfig, LocalKafkaError
-from app.local_kafka import LocalKafka
+from app.local_broker.config import BrokerConfig, LocalKafkaError
+from app.local_broker.local_kafka import LocalKafka
 from tests.pipeline import Pipeline
 
 

@@ -17,10 +17,10 @@ import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
+from app.books.accounting import Report
+from app.books.reading import reconcile
 from app.connection import connection_of
 from app.decoders import input_decoders
-from app.reconcile import Report
-from app.reconcile_topics import reconcile
 from app.settings import PROJECT_DIR, Settings
 from app.tailing import read_topic
 from app.topic_admin import create_topics

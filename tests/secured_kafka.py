@@ -21,8 +21,8 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from app.broker_config import BrokerConfig, Listener, ports_of
-from app.local_kafka import LocalKafka
+from app.local_broker.config import BrokerConfig, Listener, ports_of
+from app.local_broker.local_kafka import LocalKafka
 from app.settings import PROJECT_DIR
 
 Security = Literal["sasl_ssl", "ssl"]

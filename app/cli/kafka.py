@@ -1,4 +1,4 @@
-"""`python -m app kafka start|stop|status`: the broker of this machine (app/local_kafka.py)."""
+"""`python -m app kafka start|stop|status`: the broker of this machine (app/local_broker/local_kafka.py)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.console import Console
 
-from app.broker_config import plain_broker
-from app.local_kafka import DEFAULT_DATA_DIR, LocalKafka
+from app.local_broker.config import plain_broker
+from app.local_broker.local_kafka import DEFAULT_DATA_DIR, LocalKafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.topics import topics_of
 
 if TYPE_CHECKING:
-    from app.reconcile import Report
+    from app.books.accounting import Report
 
 
 def reconcile(
@@ -46,8 +46,8 @@ def reconcile(
 async def _reconcile(settings: Settings) -> "Report":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    from app.books.reading import reconcile as read_and_reconcile
     from app.connection import connection_of
-    from app.reconcile_topics import reconcile as read_and_reconcile
 
     stderr = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from app.asyncapi import asyncapi_document
-from app.schemas import json_schema
+from app.published.asyncapi import asyncapi_document
+from app.published.schemas import json_schema
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.local_kafka import LocalKafka
+from app.local_broker.local_kafka import LocalKafka
 from sources.event_file import Event
 from tests.pipeline import Pipeline, location, purchase
 
@@ -165,6 +165,27 @@ def test_a_broker_that_goes_away_and_comes_back_costs_nothing(
         assert_nothing_is_lost(pipeline)
         assert worker.process.poll() is None
         assert len(worker.log.splitlines()) < 2000
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_state_of_topics_that_were_deleted_and_made_again_is_not_taken_for_the_new_ones(
+    pipeline: Pipeline, store: str
+) -> None:
+    """Somebody starts over with topics, but not with the state directory."""
+    env = {"SMARTBANK_STORE": store}
+    now_ms = int(time.time() * 1000)
+    pipeline.produce(location(f"old-{n}", now_ms) for n in range(100))
+    worker = pipeline.worker("a", env).wait_ready()
+    pipeline.wait_complete()
+    assert worker.terminate() == 0
+    pipeline.delete_all_topics(pipeline.bootstrap)
+    pipeline.create_topics()
+    pipeline.produce(location(f"new-{n}", now_ms) for n in range(20))
+    pipeline.worker("b", env).wait_ready()
+    assert_nothing_is_lost(pipeline)
+    pipeline.produce([purchase("old", "old-1", now_ms)])
+    pipeline.wait_complete()
+    assert {d.transaction_id: d.verdict for d in pipeline.decisions()}["old"] == "no_location"
 
 
 def test_an_output_that_the_broker_refuses_ends_the_worker_with_nothing_committed_over(

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 import pytest
@@ -9,8 +11,9 @@ import pytest
 from app.decoders import input_decoders
 from app.factory import decider_of
 from app.replay import replay
+from app.settings import PROJECT_DIR
 from models.decision import Decision
-from sources.event_file import Event
+from sources.event_file import Event, read_events
 from tests.pipeline import Pipeline, location, purchase, simulated_events, wait_until
 
 pytestmark = pytest.mark.kafka
@@ -153,20 +156,39 @@ def test_records_under_a_wrong_key_or_partition_meet_their_device_all_the_same(
     assert report.balances(complete=True)
 
 
-@pytest.mark.parametrize("store", ["memory", "rocksdb"])
-def test_fed_in_step_the_worker_decides_as_replay_does(pipeline: Pipeline, store: str) -> None:
+LABELLED = PROJECT_DIR.parent / "shared" / "data" / "labelled" / "events.jsonl.gz"
+IN_STEP = 300
+
+
+def simulated() -> list[Event]:
+    """A seeded stream that the project makes itself."""
+    return simulated_events(seed=7)[:IN_STEP]
+
+
+def labelled() -> list[Event]:
+    """Real GPS tracks with purchases on and off them."""
+    if not LABELLED.exists():
+        pytest.skip("the labelled events are not part of the project, and not beside it")
+    return list(islice(read_events(LABELLED), IN_STEP))
+
+
+@pytest.mark.parametrize(
+    ("store", "events_of"), [("memory", simulated), ("rocksdb", simulated), ("rocksdb", labelled)]
+)
+def test_fed_in_step_the_worker_decides_as_replay_does(
+    pipeline: Pipeline, store: str, events_of: Callable[[], list[Event]]
+) -> None:
     """Transaction by transaction. `paper` depends on the order of arrival, so each waits for the last."""
-    events = simulated_events(seed=7)[:300]
-    expected = [
-        result
-        for result in replay(
-            events, input_decoders(pipeline.topics), decider_of(pipeline.settings), max_clock_skew_s=300
-        )
-        if isinstance(result, Decision)
-    ]
-    assert len({d.verdict for d in expected}) >= 2
+    events = events_of()
+    results = list(
+        replay(events, input_decoders(pipeline.topics), decider_of(pipeline.settings), max_clock_skew_s=300)
+    )
+    expected = {r.transaction_id: r for r in results if isinstance(r, Decision)}
+    assert len({d.verdict for d in expected.values()}) >= 2
     pipeline.worker(env={"SMARTBANK_STORE": store}).wait_ready()
     pipeline.produce_in_step(events)
     pipeline.wait_complete()
-    got = {d.transaction_id: d for d in pipeline.decisions()}
-    assert got == {d.transaction_id: d for d in expected}
+    assert {d.transaction_id: d for d in pipeline.decisions()} == expected
+    assert len(pipeline.records(pipeline.topics.dead_letters)) == len(results) - sum(
+        isinstance(r, Decision) for r in results
+    )

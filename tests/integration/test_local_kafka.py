@@ -1,4 +1,4 @@
-"""app/local_kafka.py and its commands with the real broker; each test has its own data directory."""
+"""The local broker and its commands, with the real Kafka; each test has its own data directory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from app import local_kafka
-from app.broker_config import BrokerConfig, Listener, LocalKafkaError, choose_ports, ports_of
-from app.kafka_jars import DEFAULT_LIBS_DIR, fetch_jars, find_java
-from app.local_kafka import LocalKafka, read_address
+from app.local_broker import local_kafka
+from app.local_broker.config import BrokerConfig, Listener, LocalKafkaError, choose_ports, ports_of
+from app.local_broker.jars import DEFAULT_LIBS_DIR, fetch_jars, find_java
+from app.local_broker.local_kafka import LocalKafka, read_address
 from app.settings import PROJECT_DIR
 from tests.secured_kafka import FAST, make_pki, secured_broker
 

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from app.history import prepare_topics, survey
-from app.local_kafka import LocalKafka
+from app.local_broker.local_kafka import LocalKafka
 from app.producing import ProducedCounts, produce_events
 from app.settings import PROJECT_DIR
 from app.topic_admin import create_topics

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.broker_config import (
+from app.local_broker.config import (
     FREE_PORTS,
     BrokerConfig,
     Listener,
@@ -22,8 +22,8 @@ from app.broker_config import (
     ports_of,
     server_properties,
 )
-from app.kafka_jars import DEPLOY_DIR, KAFKA_VERSION, fetch_jars, find_java, last_words
-from app.local_kafka import LocalKafka, read_address
+from app.local_broker.jars import DEPLOY_DIR, KAFKA_VERSION, fetch_jars, find_java, last_words
+from app.local_broker.local_kafka import LocalKafka, read_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reconcile import SHOWN_PROBLEMS, Books, InputRange, Outputs, Report, Tally
+from app.books.accounting import SHOWN_PROBLEMS, Books, InputRange, Outputs, Report, Tally
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 from streaming.errors import RecordError

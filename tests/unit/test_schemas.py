@@ -12,9 +12,9 @@ import jsonschema
 import msgspec
 import pytest
 
-from app import asyncapi
 from app.cli.schemas import documents, stale_documents
-from app.schemas import json_schema
+from app.published import asyncapi
+from app.published.schemas import json_schema
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 from models.dead_letter import DeadLetter

@@ -1,4 +1,4 @@
-"""Reading the books of app/reconcile.py from the topics, in an order that a running worker cannot upset."""
+"""Reading the books (accounting.py) from the topics, in an order that a running worker cannot upset."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from aiokafka import ConsumerRecord
 
+from app.books.accounting import Books, InputRange, Outputs, Report
 from app.broker_client import admin_client
 from app.connection import Connection
 from app.decoders import input_decoders
-from app.reconcile import Books, InputRange, Outputs, Report
 from app.tailing import read_batches
 from app.topic_admin import CREATE_COMMAND
 from app.topic_state import OffsetRange, committed_offsets, offset_ranges, topic_states

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from app.broker_config import (
+from app.local_broker.config import (
     HOST,
     BrokerConfig,
     LocalKafkaError,
@@ -23,8 +23,7 @@ from app.broker_config import (
     ports_of,
     server_properties,
 )
-from app.broker_process import POLL_INTERVAL_S, BrokerProcess
-from app.kafka_jars import (
+from app.local_broker.jars import (
     DEFAULT_LIBS_DIR,
     DEPLOY_DIR,
     Progress,
@@ -36,7 +35,8 @@ from app.kafka_jars import (
     last_words,
     run_command,
 )
-from app.run_files import locked, text_of, write_private
+from app.local_broker.process import POLL_INTERVAL_S, BrokerProcess
+from app.local_broker.run_files import locked, text_of, write_private
 from app.settings import RUN_DIR
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.broker_config import LocalKafkaError
-from app.run_files import locked
+from app.local_broker.config import LocalKafkaError
+from app.local_broker.run_files import locked
 from app.settings import PROJECT_DIR, RUN_DIR
 
 KAFKA_VERSION: Final = "4.1.1"  # deploy/kafka/pom.xml says it too; a test holds them equal

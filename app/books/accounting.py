@@ -1,4 +1,4 @@
-"""The books of the detector: is all that it read accounted for? Pure; app/reconcile_topics.py reads."""
+"""The books of the detector: is all that it read accounted for? Pure; reading.py reads."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.schemas import RecordFormat, record_format
+from app.published.schemas import RecordFormat, record_format
 from app.settings import DEFAULT_BOOTSTRAP, Settings
 from app.topics import Topics, TopicSpec
 

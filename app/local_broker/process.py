@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from app.run_files import text_of, write_private
+from app.local_broker.run_files import text_of, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
