@@ -27,7 +27,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def fresh_kafka(kafka_bootstrap: str) -> str:
-    """The broker's address when none of our topics exist on it."""
+    """The broker's address when it holds no topics and no consumer groups."""
     Pipeline.delete_all_topics(kafka_bootstrap)
     return kafka_bootstrap
 

@@ -9,12 +9,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from app.books.accounting import Report
@@ -35,6 +36,7 @@ from streaming.errors import RecordError
 
 READY_TIMEOUT_S = 60.0
 _POLL_S = 0.05
+_STOP_TIMEOUT_S = 10.0
 
 # Quick enough for tests, long enough that a busy machine does not look dead.
 _TEST_SETTINGS = {
@@ -124,17 +126,27 @@ class Pipeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
-            if worker.process.poll() is None:
-                worker.process.send_signal(signal.SIGCONT)
-                worker.kill()
+        running = [worker for worker in self._workers if worker.process.poll() is None]
+        for worker in running:
+            worker.process.send_signal(signal.SIGCONT)
+            worker.process.send_signal(signal.SIGTERM)  # so that it leaves its group
+        for worker in running:
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(_STOP_TIMEOUT_S)
+            worker.kill()
 
     # -- doing ----------------------------------------------------------------------------------------
 
     @staticmethod
     def delete_all_topics(bootstrap: str, security: Mapping[str, Any] | None = None) -> None:
-        """Delete every topic but the broker's own; `security` are more options for librdkafka."""
+        """Delete consumer groups and every topic but the broker's own.
+
+        `security` are more options for librdkafka.
+        """
         admin = AdminClient({"bootstrap.servers": bootstrap, **(security or {})})
+        groups = [group.group_id for group in admin.list_consumer_groups().result().valid]
+        # A group can be deleted, and takes commits from outside, when killed members' sessions are over.
+        wait_until(lambda: _deleted(admin, groups), 30, "consumer groups deleted")
         names = [name for name in admin.list_topics(timeout=30).topics if not name.startswith("__")]
         if names:
             for deleted in admin.delete_topics(names, operation_timeout=30).values():
@@ -280,6 +292,13 @@ def simulated_events(*, seed: int, devices: int = 5, duration_s: float = 600.0) 
     )
     simulated = simulate(scenario, location_topic="location_data", transaction_topic="transaction_data")
     return [each.event for each in simulated]
+
+
+def _deleted(admin: AdminClient, groups: list[str]) -> bool:
+    """Whether the groups are gone; asks for it once more."""
+    outcomes = admin.delete_consumer_groups(groups).values() if groups else ()
+    errors = [outcome.exception() for outcome in outcomes]
+    return all(e is None or e.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND for e in errors)
 
 
 def location(
