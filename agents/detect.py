@@ -23,6 +23,11 @@ from streaming.struct_table import StructTable
 
 Message = LocationFix | Transaction
 
+TOO_LARGE = "too_large"
+_MAX_RECORD_BYTES = (
+    256 * 1024
+)  # what follows from a record is larger than it, and must fit the broker's 1 MiB
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -80,6 +85,8 @@ def _refusal(record: ConsumerRecord, value: Message | RecordError, max_skew_s: f
     """Why a record is not processed; None where it is."""
     if isinstance(value, RecordError):
         return value
+    if len(record.value) > _MAX_RECORD_BYTES:  # a message's key is in its value, too
+        return RecordError(TOO_LARGE, f"{len(record.value)} bytes; messages have at most {_MAX_RECORD_BYTES}")
     return clock_error(value.event_time_ns, record.timestamp, max_skew_s)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -56,6 +57,8 @@ def stage(say: Say) -> Iterator[Stage]:
     Other SMARTBANK_* settings of the environment count, but not those that name a broker. After an error
     the folder stays, with the logs. Raises FatalError where the detector does not come up.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     RUN_DIR.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=RUN_DIR))
     try:
@@ -67,6 +70,11 @@ def stage(say: Say) -> Iterator[Stage]:
     finally:
         if not isinstance(sys.exception(), Exception):  # no error: the end, or Ctrl-C
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """End as after an error, so that everything is stopped that was started."""
+    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -107,7 +115,7 @@ async def play(
 ) -> Report:
     """Send `events`, show what is flagged, and return the books when the detector has caught up.
 
-    Ctrl-C and SIGTERM end the stream early. The books are complete, or as they are a minute later.
+    Ctrl-C ends the stream early. The books are complete, or as they are a minute later.
     Raises FatalError where the detector ends.
     """
     following = asyncio.create_task(_show_flagged(on, on_flagged))
@@ -128,13 +136,13 @@ async def play(
 async def _send_and_prove(on: Stage, events: Iterable[Event], speed: float | None) -> Report:
     sending = asyncio.create_task(produce_events(on.connection, events, speed=speed))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, sending.cancel)
-    await asyncio.wait({sending})
+    loop.add_signal_handler(signal.SIGINT, sending.cancel)
+    try:
+        await asyncio.wait({sending})
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
     if not sending.cancelled():
         sending.result()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
     return await _closing_report(on)
 
 

@@ -107,6 +107,8 @@ def _faust_options(settings: Settings) -> dict[str, object]:
         "producer_linger": settings.linger_s,
         "producer_max_batch_size": _PRODUCER_BATCH_BYTES,
         "web_enabled": bool(settings.web_port),
+        "web_tables_enabled": False,  # exact places are for restricted eyes, and this server knows no users
+        "web_router_enabled": False,
         "web_bind": settings.web_host,
         "web_host": settings.web_host,
         "web_port": settings.web_port or 6066,

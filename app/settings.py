@@ -1,7 +1,8 @@
 """Every setting, read once from the environment. `python -m app settings` prints this as a reference."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin
 
@@ -11,11 +12,13 @@ PREFIX = "SMARTBANK_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 RUN_DIR = PROJECT_DIR / ".run"
 DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
+_MOST_PORT = 65_535
+_SHORTEST_S = 0.001
 
 
-def _setting(default: Any, doc: str, *, secret: bool = False) -> Any:
-    """Declare a setting: its default, what changes when it does, and whether it must never be shown."""
-    return field(default=default, repr=not secret, metadata={"doc": doc, "secret": secret})
+def _setting(default: Any, doc: str, *, secret: bool = False, least: float = 0) -> Any:
+    """Declare a setting: default, what changes when it does, if it must never be shown, least number."""
+    return field(default=default, repr=not secret, metadata={"doc": doc, "secret": secret, "least": least})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +41,9 @@ class Settings:
     kafka_cert_file: str = _setting("", "PEM file of the client's certificate, for ssl.")
     kafka_key_file: str = _setting("", "PEM file of the client's private key, for ssl.")
 
-    topic_partitions: int = _setting(4, "Partitions of every topic that `topics create` makes.")
+    topic_partitions: int = _setting(4, "Partitions of every topic that `topics create` makes.", least=1)
     topic_replication_factor: int = _setting(
-        1, "Copies of every topic that `topics create` makes; 3 in production."
+        1, "Copies of every topic that `topics create` makes; 3 in production.", least=1
     )
 
     store: Literal["rocksdb", "memory"] = _setting(
@@ -66,14 +69,21 @@ class Settings:
         10.0,
         "A worker that is silent for longer loses its partitions. Lower: quicker takeover, more false"
         " alarms.",
+        least=_SHORTEST_S,
     )
-    heartbeat_interval_s: float = _setting(1.0, "Pause between two signs of life to the broker.")
+    heartbeat_interval_s: float = _setting(
+        1.0, "Pause between two signs of life to the broker.", least=_SHORTEST_S
+    )
     rebalance_timeout_s: float = _setting(
-        20.0, "A worker that needs longer to give up its partitions is taken for dead."
+        20.0, "A worker that needs longer to give up its partitions is taken for dead.", least=_SHORTEST_S
     )
-    request_timeout_s: float = _setting(40.0, "A broker that answers no request for longer is tried again.")
+    request_timeout_s: float = _setting(
+        40.0, "A broker that answers no request for longer is tried again.", least=_SHORTEST_S
+    )
     commit_interval_s: float = _setting(
-        0.5, "Pause between commits. Lower: fewer repeats after a crash, more work for the broker."
+        0.5,
+        "Pause between commits. Lower: fewer repeats after a crash, more work for the broker.",
+        least=_SHORTEST_S,
     )
     fetch_wait_s: float = _setting(
         0.01,
@@ -86,12 +96,14 @@ class Settings:
         0.0,
         "A partition that is caught up holds the others back for as long, so that a late one comes in order.",
     )
-    chunk_max_records: int = _setting(1000, "Records that an agent takes at once.")
+    chunk_max_records: int = _setting(1000, "Records that an agent takes at once.", least=1)
     settle_timeout_s: float = _setting(
-        5.0, "At a rebalance, started work may take as long to be acknowledged; then the worker exits."
+        5.0,
+        "At a rebalance, started work may take as long to be acknowledged; then the worker exits.",
+        least=_SHORTEST_S,
     )
 
-    web_host: str = _setting("127.0.0.1", "Address of the worker's web server (/metrics, tables).")
+    web_host: str = _setting("127.0.0.1", "Address of the worker's web server (/metrics).")
     web_port: int = _setting(6066, "Its port. 0: none is served.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least severe level that is logged."
@@ -104,7 +116,7 @@ class Settings:
         unknown = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
         if unknown:
             raise ConfigError(f"{', '.join(unknown)}: no such setting; see `python -m app settings`")
-        return cls(**{f.name: _parse(name, env[name], f.type) for name, f in known.items() if name in env})
+        return cls(**{f.name: _parse(name, env[name], f) for name, f in known.items() if name in env})
 
     @property
     def bootstrap(self) -> str:
@@ -115,8 +127,9 @@ class Settings:
         return left.read_text().strip() if left.exists() else DEFAULT_BOOTSTRAP
 
 
-def _parse(name: str, text: str, kind: Any) -> Any:
+def _parse(name: str, text: str, setting: Field[Any]) -> Any:
     """Turn the text of an environment variable into the type of its field."""
+    kind: Any = setting.type
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             raise ConfigError(f"{name} is {text!r}; it must be one of {', '.join(get_args(kind))}")
@@ -127,6 +140,8 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         number = kind(text)
     except ValueError:
         raise ConfigError(f"{name} is {text!r}; it must be a number ({kind.__name__})") from None
-    if not 0 <= number < float("inf"):
-        raise ConfigError(f"{name} is {text!r}; it must not be negative or infinite")
+    least, most = setting.metadata["least"], _MOST_PORT if name.endswith("_PORT") else math.inf
+    if not least <= number <= most or number == math.inf:
+        bounds = f"at least {least:g}" + (f" and at most {most}" if most < math.inf else " and finite")
+        raise ConfigError(f"{name} is {text!r}; it must be {bounds}")
     return number

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PERIOD_S = 0.05
+_STALL_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ def measure(
     """
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group_id})
     first: Sample | None = None
+    progress = (0, time.monotonic())
     while True:
         committed = _committed(consumer, inputs)
         sample = Sample(time_s=time.monotonic(), cpu_s=_cpu_s(process.pid), committed=committed)
@@ -61,6 +63,10 @@ def measure(
                 elapsed_s=sample.time_s - first.time_s,
                 cpu_s=sample.cpu_s - first.cpu_s,
             )
+        if committed > progress[0]:
+            progress = (committed, sample.time_s)
+        if sample.time_s - progress[1] > _STALL_S:
+            raise RuntimeError(f"nothing was committed for {_STALL_S} s after {committed} records")
         if process.poll() is not None:
             raise RuntimeError(f"the worker ended with status {process.returncode}")
         time.sleep(_PERIOD_S)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 MAX_VALUE_BYTES = 64 * 1024  # a record of the broker's limit and its headers would exceed that limit
+MAX_KEY_BYTES = 1024
 
 Headers = list[tuple[str, bytes]]
 
@@ -15,8 +16,9 @@ Headers = list[tuple[str, bytes]]
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A record that was put aside, and why. Topic dead_letters; record key and value: the source's bytes.
 
-    All but key and value travel in the record's headers as UTF-8 text. A value above 64 KiB is cut;
-    source_length_bytes and source_sha256 always describe the whole. Restricted zone: may hold anything.
+    All but key and value travel in the record's headers as UTF-8 text. A value above 64 KiB and a key
+    above 1 KiB are cut; source_length_bytes, source_sha256 (of the value) and source_key_length_bytes always
+    describe the whole. Restricted zone: may hold anything.
     """
 
     reason_code: Annotated[str, Meta(description="malformed, clock_ahead, …: for counting.")]
@@ -27,6 +29,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     source_timestamp_ms: int
     source_length_bytes: int
     source_sha256: str
+    source_key_length_bytes: int
     key: bytes | None = None
     value: bytes | None = None
 
@@ -54,7 +57,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
             source_timestamp_ms=timestamp_ms,
             source_length_bytes=len(whole),
             source_sha256=hashlib.sha256(whole).hexdigest(),
-            key=key,
+            source_key_length_bytes=len(key or b""),
+            key=key if key is None else key[:MAX_KEY_BYTES],
             value=value if value is None else value[:MAX_VALUE_BYTES],
         )
 

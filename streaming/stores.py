@@ -107,6 +107,8 @@ class RocksPartition:
         try:
             found = self._db.get(wanted) if wanted else []
         except Exception as error:
+            if "Corruption" not in str(error):  # RocksDB's word; rocksdict has no types
+                raise
             raise self._thrown_away(error) from error
         rows = {key: value for key, value in zip(wanted, found, strict=True) if value is not None}
         for key in wanted:

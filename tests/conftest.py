@@ -4,11 +4,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from app.local_broker.config import BrokerConfig, LocalKafkaError
 from app.local_broker.local_kafka import LocalKafka
 from tests.pipeline import Pipeline
+
+# A busy machine is no counter-example.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -217,6 +217,9 @@ class Books:
         elif held and all(tally.records == tally.not_yet_read for tally in self._tallies.values()):
             yield f"group {self._group_id} has read nothing of what the inputs hold: has a worker run?"
         for (topic, p), bounds in self._inputs.items():
+            if unread := max(0, bounds.begin_offset - (bounds.committed_offset or 0)):
+                place = f"{topic}[{p}]"
+                yield f"{unread} records of {place} were deleted before group {self._group_id} had read them"
             if bounds.committed_offset is not None and bounds.committed_offset > bounds.end_offset:
                 yield (
                     f"group {self._group_id} has committed {topic}[{p}]:{bounds.committed_offset},"
@@ -229,13 +232,6 @@ class Books:
             yield "the input topics are empty: 0 = 0"
         if total.expired:
             yield f"{total.expired} input records were deleted by retention: expired, cannot be proven"
-        unread = sum(
-            max(0, bounds.begin_offset - bounds.committed_offset)
-            for bounds in self._inputs.values()
-            if bounds.committed_offset is not None
-        )
-        if unread:
-            yield f"{unread} of them were deleted before group {self._group_id} had read them"
         for topic, count in self._outputs.expired.items():
             yield f"{count} records of {topic} were deleted by retention: what they proved counts as missing"
         if self._is_history_lost():

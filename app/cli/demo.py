@@ -35,6 +35,9 @@ def demo(
     from app.broker_client import quiet_client_logs
     from app.cli.reconcile import print_report
     from app.demo import play, stage
+    from app.history import survey
+    from app.settings import Settings
+    from app.topics import topics_of
 
     quiet_client_logs()
     console = Console(soft_wrap=True, highlight=False)
@@ -43,6 +46,12 @@ def demo(
     def say(doing: str) -> None:
         console.print(f"[dim]{time.monotonic() - started_s:5.1f} s[/dim]  {doing}")
 
+    if input_path is not None:
+        survey(
+            input_path,
+            {topic.name for topic in topics_of(Settings()).all},
+            now_ms=time.time_ns() // 1_000_000,
+        )
     with stage(say) as on:
         events = _simulated(on.topics, seconds, seed) if input_path is None else _of_file(input_path)
         say("phones report, cards are used; flagged transactions:")
@@ -54,9 +63,9 @@ def demo(
         say("the stream has ended and everything in it is decided; the books:")
         balances = report.balances(complete=True)
         print_report(report, balances=balances, complete=True)
+        if not balances:
+            raise typer.Exit(1)  # an error for the stage, too: it keeps the logs
     say("everything that was started is stopped")
-    if not balances:
-        raise typer.Exit(1)
 
 
 def _simulated(topics: "Topics", seconds: float, seed: int) -> "Iterator[Event]":

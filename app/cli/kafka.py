@@ -41,6 +41,8 @@ def start(port: Port = None, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
         typer.echo(
             f"Kafka runs at {started.address} (pid {started.pid}, {elapsed_s:.1f} s, log {broker.log_path})"
         )
+    if data_dir != DEFAULT_DATA_DIR:
+        typer.echo(f"for other commands: export SMARTBANK_KAFKA_BOOTSTRAP={started.address}")
 
 
 @kafka_app.command()

@@ -64,6 +64,16 @@ def test_ctrl_c_ends_the_stream_and_the_books_are_still_proven(tmp_path: Path) -
     assert "books balance" in output.read_text()
 
 
+def test_a_demo_that_is_told_to_end_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    """SIGTERM, as from a supervisor; the fixture looks for processes and folders."""
+    output = tmp_path / "output"
+    with output.open("w") as out:
+        demo = subprocess.Popen(DEMO, cwd=PROJECT_DIR, stdout=out, stderr=out)
+    wait_until(lambda: "Apache Kafka at" in output.read_text(), LONG_ENOUGH_S, "a broker")
+    demo.send_signal(signal.SIGTERM)
+    assert demo.wait(LONG_ENOUGH_S) == 128 + signal.SIGTERM, output.read_text()
+
+
 def test_a_file_of_old_events_can_be_played(tmp_path: Path) -> None:
     """Its records are years old; retention must not take them away before they are read."""
     path = tmp_path / "events.jsonl.gz"

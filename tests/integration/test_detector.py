@@ -48,25 +48,29 @@ def test_a_far_purchase_is_flagged_a_near_one_cleared_an_unknown_device_has_no_l
 
 
 def test_no_card_number_or_name_in_anything_the_detector_writes(pipeline: Pipeline) -> None:
-    """They stay in transaction_data; tokens and the last four digits go on, never both in one record."""
+    """But where an input is quoted: tokens and the last four digits go on, never both in one record."""
     now_ms = int(time.time() * 1000)
-    pipeline.produce([location("phone", now_ms), purchase("far", "phone", now_ms + 1000, lat=FAR_LAT)])
+    astray = msgspec.structs.replace(purchase("astray", "phone", now_ms + 2000, lat=FAR_LAT), key="elsewhere")
+    pipeline.produce(
+        [location("phone", now_ms), purchase("far", "phone", now_ms + 1000, lat=FAR_LAT), astray]
+    )
     worker = pipeline.worker().wait_ready()
     pipeline.wait_complete()
     written = b"".join(
         (record.value or b"") + (record.key or b"")
         for topic in pipeline.topics.all
-        if topic.name not in ("transaction_data", "location_data")
+        if topic not in (pipeline.topics.transaction_data, pipeline.topics.transaction_repartition)
         for record in pipeline.records(topic)
     )
     assert b"far" in written
     for secret in (b"4000001234567899", b"Somebody Real"):
         assert secret not in written
         assert secret not in worker.log.encode()
-    (flagged,) = pipeline.records(pipeline.topics.potential_fraud)
-    fields = json.loads(flagged.value)
-    assert fields["card_last4"] == "7899"
-    assert "card_token" not in fields
+    assert len(pipeline.records(pipeline.topics.transaction_repartition)) <= 1
+    for flagged in pipeline.records(pipeline.topics.potential_fraud):
+        fields = json.loads(flagged.value)
+        assert fields["card_last4"] == "7899"
+        assert "card_token" not in fields
 
 
 POISON = {
@@ -98,13 +102,18 @@ def test_every_poison_is_a_dead_letter_and_hides_no_neighbour(pipeline: Pipeline
         producer.produce("location_data", poison, key=good.key_bytes)
         producer.produce("transaction_data", poison, key=good.key_bytes)
     producer.produce("location_data", None, key=b"phone-0")
+    producer.produce("location_data", None, key=b"k" * 1_000_000)
+    huge = purchase("huge", "phone-0", now_ms, lat=FAR_LAT, Merchant="m" * 1_040_000)
+    producer.produce("transaction_data", huge.value_bytes, key=b"phone-0")
+    producer.produce("transaction_data", huge.value_bytes, key=b"elsewhere")
     producer.produce("transaction_data", b"{}", key=None)
     producer.flush()
     pipeline.produce(purchase(f"t{n}", f"phone-{n}", now_ms + 1000) for n in range(len(POISON)))
     worker = pipeline.worker().wait_ready()
     pipeline.wait_complete()
     letters = pipeline.records(pipeline.topics.dead_letters)
-    assert len(letters) == 2 * len(POISON) + 2
+    assert len(letters) == 2 * len(POISON) + 5
+    assert pipeline.dead_letter_reasons()["too_large"] == 2
     assert {d.transaction_id for d in pipeline.decisions()} == {f"t{n}" for n in range(len(POISON))}
     assert all(d.verdict == "cleared" for d in pipeline.decisions())
     by_place = {
@@ -117,7 +126,8 @@ def test_every_poison_is_a_dead_letter_and_hides_no_neighbour(pipeline: Pipeline
         source = by_place[
             headers["source_topic"], int(headers["source_partition"]), int(headers["source_offset"])
         ]
-        assert letter.key == source.key
+        assert letter.key == (source.key if source.key is None else source.key[:1024])
+        assert int(headers["source_key_length_bytes"]) == len(source.key or b"")
         assert letter.value == (source.value if source.value is None else source.value[: 64 * 1024])
         assert int(headers["source_length_bytes"]) == len(source.value or b"")
         assert headers["reason"]

@@ -47,6 +47,7 @@ def test_headers_are_text_that_every_kafka_tool_shows() -> None:
         "source_offset": b"42",
         "source_timestamp_ms": b"1711972800000",
         "source_length_bytes": b"3",
+        "source_key_length_bytes": b"5",
         # FIPS 180-2, appendix B.1
         "source_sha256": b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     }

@@ -246,7 +246,11 @@ def test_what_retention_deleted_unread_is_stated() -> None:
     world = sound()
     world.begins[TRANSACTIONS] = 100
     world.committed[TRANSACTIONS] = 40
-    assert "60 of them were deleted before group bank-detector had read them" in world.close().notes
+    report = world.close()
+    assert report.objections == (
+        f"60 records of {TRANSACTIONS}[0] were deleted before group bank-detector had read them",
+    )
+    assert not report.balances(complete=False)
 
 
 def test_a_bad_record_with_the_id_of_a_decided_one_needs_its_own_dead_letter() -> None:
