@@ -4,6 +4,7 @@
 Their versions are pinned for this reason; tests/unit/test_internals.py says which name a new version took.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as faust_aiokafka
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+
+_METADATA_WAIT_S = 5.0
 
 
 class FetchWaitThread(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -32,6 +35,7 @@ class FetchWaitThread(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[mi
         """Start the aiokafka consumer."""
         await super().on_start()
         heed_group_errors(self._consumer._coordinator)
+        bound_metadata_wait(self._consumer._client)
 
 
 def heed_group_errors(coordinator: Any) -> None:
@@ -51,6 +55,25 @@ def heed_group_errors(coordinator: Any) -> None:
         return response
 
     coordinator._send_req = checked
+
+
+def bound_metadata_wait(client: Any) -> None:
+    """Let nobody wait for ever for new metadata.
+
+    Seen once after a broker's kill -9: the look-up of the group's coordinator waited for metadata that never
+    came, and with it every commit. Whoever waits goes on after a while with the metadata that there is, and
+    asks again.
+    """
+    update = client.force_metadata_update
+
+    async def wait(updated: Any) -> bool:
+        done, _ = await asyncio.wait({updated}, timeout=_METADATA_WAIT_S)
+        return bool(done) and bool(updated.result())
+
+    def bounded() -> Any:
+        return asyncio.ensure_future(wait(update()))
+
+    client.force_metadata_update = bounded
 
 
 class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]

@@ -97,6 +97,7 @@ def test_a_private_method_that_is_awaited_is_a_coroutine(name: str) -> None:
         (AIOKafkaConsumer, "_subscription"),
         (AIOKafkaConsumer, "_fetch_max_wait_ms"),
         (AIOKafkaConsumer, "_coordinator"),
+        (AIOKafkaConsumer, "_client"),
         (Recovery, "signal_recovery_end"),
         (Recovery, "active_tps"),
         (Recovery, "active_offsets"),
@@ -142,6 +143,24 @@ async def test_a_failed_look_up_of_offsets_is_tried_again_and_never_taken_for_no
     offsets = await coordinator.fetch_committed_offsets([tp])
     assert offsets[tp].offset == 42
     assert not answers
+
+
+async def test_nobody_waits_for_ever_for_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look-up of a coordinator, and with it every commit, hung on it."""
+    monkeypatch.setattr(internals, "_METADATA_WAIT_S", 0.01)
+
+    class Client:
+        def __init__(self) -> None:
+            self.update = asyncio.get_running_loop().create_future()
+
+        def force_metadata_update(self) -> asyncio.Future[bool]:
+            return asyncio.shield(self.update)
+
+    client = Client()
+    internals.bound_metadata_wait(client)
+    assert await client.force_metadata_update() is False
+    client.update.set_result(True)
+    assert await client.force_metadata_update() is True
 
 
 def test_the_end_of_a_recovery_is_an_event() -> None:
