@@ -75,10 +75,6 @@ class Topics:
             self.transaction_repartition,
         )
 
-    def named(self, name: str) -> TopicSpec:
-        """The topic called `name`. Raises KeyError."""
-        return {topic.name: topic for topic in self.all}[name]
-
 
 def topics_of(settings: Settings) -> Topics:
     """The topics of the installation whose detector is `settings.app_id`."""

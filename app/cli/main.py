@@ -1,6 +1,5 @@
 """The command line: one file a command; here they come together and errors become one line."""
 
-import os
 import sys
 
 import typer
@@ -37,8 +36,6 @@ def main() -> None:
     """Run the command line. Errors that we raise ourselves end it with one line and exit status 1."""
     try:
         cli(prog_name="python -m app")
-    except BrokenPipeError:  # `… | head`; the interpreter's last flush of stdout would fail again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except PipelineError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)

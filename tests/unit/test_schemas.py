@@ -90,7 +90,7 @@ SAMPLES: dict[str, msgspec.Struct] = {
 
 def problems(value: Any, topic_name: str) -> list[str]:
     """What the schema of a topic says against a decoded value."""
-    schema = json_schema(TOPICS.named(topic_name), TOPICS)
+    schema = json_schema(next(t for t in TOPICS.all if t.name == topic_name), TOPICS)
     return [e.message for e in jsonschema.Draft202012Validator(schema).iter_errors(value)]
 
 
