@@ -19,10 +19,8 @@ from privacy.tokens import tokenizer
 from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.log_rate import limit_log_rate
+from streaming.recovery import RecoveryMetrics
 from tables.latest_locations import make_latest_locations
-
-_PRODUCER_BATCH_BYTES = 256 * 1024
-_FETCH_BYTES = 4 * 1024 * 1024
 
 
 def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.App:
@@ -43,10 +41,13 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         app,
         ChunkOptions(
             inputs=input_decoders(topics),
+            recovery_metrics=RecoveryMetrics(registry),
             chunk_max_records=settings.chunk_max_records,
+            buffer_max_records=settings.buffer_max_records,
             max_idle_s=settings.max_idle_s,
             fetch_wait_s=settings.fetch_wait_s,
             settle_timeout_s=settings.settle_timeout_s,
+            zombie_check_s=settings.zombie_check_s,
         ),
     )
     latest_locations = app.tables.add(make_latest_locations(app, settings.topic_partitions))
@@ -97,7 +98,8 @@ def _faust_options(settings: Settings) -> dict[str, object]:
         "stream_buffer_maxsize": 16,
         "stream_recovery_delay": 0.0,
         "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": _FETCH_BYTES,
+        "consumer_max_fetch_size": settings.fetch_max_bytes,
+        "consumer_group_instance_id": settings.instance_id or None,
         "broker_session_timeout": settings.session_timeout_s,
         "broker_rebalance_timeout": settings.rebalance_timeout_s,
         "broker_heartbeat_interval": settings.heartbeat_interval_s,
@@ -105,7 +107,7 @@ def _faust_options(settings: Settings) -> dict[str, object]:
         "broker_commit_interval": settings.commit_interval_s,
         "producer_acks": -1,
         "producer_linger": settings.linger_s,
-        "producer_max_batch_size": _PRODUCER_BATCH_BYTES,
+        "producer_max_batch_size": settings.batch_max_bytes,
         "web_enabled": bool(settings.web_port),
         "web_tables_enabled": False,  # exact places are for restricted eyes, and this server knows no users
         "web_router_enabled": False,

@@ -71,6 +71,11 @@ class Settings:
         " alarms.",
         least=_SHORTEST_S,
     )
+    instance_id: str = _setting(
+        "",
+        "Name of this worker in its group, another one for each worker (static membership, KIP-345): one that"
+        " is back within session_timeout_s has its partitions again without a rebalance. Empty: none.",
+    )
     heartbeat_interval_s: float = _setting(
         1.0, "Pause between two signs of life to the broker.", least=_SHORTEST_S
     )
@@ -92,14 +97,31 @@ class Settings:
     linger_s: float = _setting(
         0.005, "Outputs wait as long for company in a batch. Higher: less work, more latency."
     )
+    batch_max_bytes: int = _setting(
+        262_144, "Most of what is sent to a partition at once. Higher: fewer requests.", least=1024
+    )
+    fetch_max_bytes: int = _setting(
+        4_194_304,
+        "Most of what one fetch brings of a partition; at least the largest record. Higher: more memory,"
+        " quicker recovery.",
+        least=1_048_576,
+    )
     max_idle_s: float = _setting(
         0.0,
         "A partition that is caught up holds the others back for as long, so that a late one comes in order.",
     )
     chunk_max_records: int = _setting(1000, "Records that an agent takes at once.", least=1)
+    buffer_max_records: int = _setting(
+        6000, "Records of a partition that wait in memory before no more of it are fetched.", least=1
+    )
     settle_timeout_s: float = _setting(
         5.0,
         "At a rebalance, started work may take as long to be acknowledged; then the worker exits.",
+        least=_SHORTEST_S,
+    )
+    zombie_check_s: float = _setting(
+        5.0,
+        "Pause between two looks for rows that a worker wrote to a changelog after it lost the partition.",
         least=_SHORTEST_S,
     )
 

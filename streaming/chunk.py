@@ -2,16 +2,34 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
-from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from streaming.errors import OutputLostError, RecordError
 
 Value = msgspec.Struct | RecordError
-Event = tuple[ConsumerRecord, Any]  # the record as it came, and its Value
+
+
+class Record(Protocol):
+    """A record as it came from the broker; `timestamp` in milliseconds since the epoch."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp_type(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...  # noqa: D102
+
+
+Event = tuple[TP, Record, Any]  # where a record lies, the record, and its Value
 
 
 class Chunk:

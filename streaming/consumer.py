@@ -10,18 +10,21 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
-from aiokafka import ConsumerRecord
 from faust.transport.drivers import aiokafka as faust_aiokafka
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+from mode import Service
 
 from streaming import internals
-from streaming.chunk import Chunk, Event, Ledger
+from streaming.chunk import Chunk, Event, Ledger, Record
 from streaming.decoding import JsonDecoder
 from streaming.errors import FatalError, OutputLostError
 from streaming.merge import PartitionGroup
+from streaming.recovery import RecoveryMetrics, TableRecovery
+from streaming.zombies import ZombieGuard
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +38,13 @@ class ChunkOptions:
     """How chunks are read. `inputs`: co-partitioned topics; their order breaks ties of the timestamp."""
 
     inputs: Mapping[str, JsonDecoder[Any]]
+    recovery_metrics: RecoveryMetrics
     chunk_max_records: int = 1000
     buffer_max_records: int = 6000
     max_idle_s: float = 0.0
     fetch_wait_s: float = 0.01
     settle_timeout_s: float = 5.0
+    zombie_check_s: float = 5.0
 
 
 class ChunkConsumer(internals.OpenConsumer):
@@ -59,6 +64,8 @@ class ChunkConsumer(internals.OpenConsumer):
         self._epoch = 0  # rises whenever the buffers are dropped: what was read before is void
         self._lost: FatalError | None = None
         super().__init__(*args, fetch_wait_s=options.fetch_wait_s, **kwargs)
+        self._recovery = TableRecovery(self.app, self.offset_of_next, options.recovery_metrics)
+        self._zombie_guard = ZombieGuard(self, options.settle_timeout_s)
 
     # -- acknowledgement and commit -------------------------------------------------------------------
 
@@ -99,7 +106,7 @@ class ChunkConsumer(internals.OpenConsumer):
         await self.commit_and_end_transactions()
 
     async def _settle(self) -> None:
-        """Wait until every chunk that was begun is acknowledged, then commit."""
+        """Wait until every chunk that was begun is acknowledged, commit, and leave true changelogs."""
         deadline_s = time.monotonic() + self._options.settle_timeout_s
         while not all(ledger.settled() for ledger in self._ledgers.values()):
             if self._lost is not None:
@@ -116,6 +123,7 @@ class ChunkConsumer(internals.OpenConsumer):
         if self._ledgers:
             await self.maybe_wait_for_commit_to_finish()
             await self.force_commit()
+        await self._zombie_guard.overwrite_foreign_rows()  # the next owner takes the changelog for the truth
 
     def _drop_buffers(self) -> None:
         self._groups.clear()
@@ -131,7 +139,9 @@ class ChunkConsumer(internals.OpenConsumer):
         """
         self._drop_buffers()
         await super().perform_seek()
-        fresh = [tp for tp in self.assignment() if tp.topic in self._topics and not self.has_committed(tp)]
+        fresh = [
+            tp for tp in self.assignment() if tp.topic in self._topics and self.committed_offset(tp) is None
+        ]
         if not fresh:
             return
         if self.app.conf.consumer_auto_offset_reset == "earliest":
@@ -140,24 +150,30 @@ class ChunkConsumer(internals.OpenConsumer):
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """End offsets. Recovery asks for those of its changelogs first of all."""
-        recovery = self.app.tables.recovery
         ends: Mapping[TP, int] = await super().highwaters(*partitions)
-        if not recovery.active_tps.isdisjoint(partitions):
-            internals.forget_recovery_end(recovery)
-            for tp in recovery.active_tps.intersection(partitions):
-                self._forget_another_changelog(tp, ends[tp])
+        self._recovery.begin(ends)
         return ends
 
-    def _forget_another_changelog(self, tp: TP, end: int) -> None:
-        """Throw away state that is ahead of its changelog: that topic was deleted and made again."""
-        recovery = self.app.tables.recovery
-        offset = recovery.active_offsets.get(tp)
-        if offset is not None and offset >= end:
-            log.warning(
-                "state of %s[%d] is ahead of its changelog and is rebuilt from it", tp.topic, tp.partition
-            )
-            recovery.tp_to_table[tp].data.forget(tp.partition)
-            recovery.active_offsets[tp] = None
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _look_for_zombies(self) -> None:
+        while not self.should_stop:
+            await self.sleep(self._options.zombie_check_s)
+            if not self.app.rebalancing and not self.app.tables.recovery.in_recovery:
+                await self._zombie_guard.overwrite_foreign_rows()
+
+    def is_settled(self, partition: int) -> bool:
+        """Whether every chunk of that partition that an agent has begun is acknowledged."""
+        return partition not in self._ledgers or self._ledgers[partition].settled()
+
+    async def is_owner(self, partition: int) -> bool:
+        """Whether the group takes our commits of that partition: those of a zombie it refuses."""
+        tp = TP(self._topics[0], partition)
+        committed = self.committed_offset(tp)
+        if committed is None:
+            return False
+        await self.maybe_wait_for_commit_to_finish()
+        self._committable.setdefault(tp, committed)
+        return await self.force_commit()  # type: ignore[no-any-return]
 
     # -- reading --------------------------------------------------------------------------------------
 
@@ -177,14 +193,14 @@ class ChunkConsumer(internals.OpenConsumer):
                     continue
                 for tp, batch in records.items():
                     await self._route(TP(*tp), batch)
-                self._end_recovery_when_complete()
+                self._recovery.end_when_complete()
                 await self._hand_out(epoch)
                 await asyncio.sleep(0)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
 
-    async def _read(self) -> Mapping[TP, list[ConsumerRecord]]:
+    async def _read(self) -> Mapping[TP, list[Record]]:
         """Fetch from every partition that may be read now and whose buffer has room."""
         tps = {tp for tp in self.active_partitions() if not self._is_full(tp)}
         if self.app.rebalancing:  # until inputs stand at their committed offsets again
@@ -201,7 +217,7 @@ class ChunkConsumer(internals.OpenConsumer):
             return False
         return group.buffered(self._topics.index(tp.topic)) >= self._options.buffer_max_records
 
-    async def _read_again(self, records: Mapping[TP, Sequence[ConsumerRecord]]) -> None:
+    async def _read_again(self, records: Mapping[TP, Sequence[Record]]) -> None:
         """Move back over records that were read across a rebalance: they belong to nobody."""
         if not records:
             return
@@ -210,24 +226,24 @@ class ChunkConsumer(internals.OpenConsumer):
         changelogs = {TP(*tp) for tp in records if self.is_changelog(TP(*tp)) and TP(*tp) in assigned}
         try:
             if changelogs:
-                await self.seek_wait({tp: (applied.get(tp) or -1) + 1 for tp in changelogs})
+                await self.seek_wait({tp: _behind(applied.get(tp)) for tp in changelogs})
             if len(changelogs) < len(records):
                 await self.perform_seek()
         except Exception as error:  # noqa: BLE001 (a rebalance that goes on seeks again itself)
             log.warning("seek during a rebalance: %r", error)
 
-    async def _route(self, tp: TP, records: list[ConsumerRecord]) -> None:
+    async def _route(self, tp: TP, records: list[Record]) -> None:
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         if tp.topic in self._topics:
             rank = self._topics.index(tp.topic)
             values = self._decoders[rank].decode_many([record.value for record in records])
             group = self._groups.setdefault(tp.partition, PartitionGroup(len(self._topics)))
-            group.push(rank, list(zip(records, values, strict=True)))
+            group.push(rank, list(zip(repeat(tp), records, values, strict=False)))  # tp goes on for ever
         elif self.is_changelog(tp):
-            self._restore(tp, records)
+            self._recovery.restore(tp, records)
         else:  # Faust's own topics, such as the leader's
             for record in records:
-                await self._deliver(self.message_of(tp, record))
+                await self._deliver(self._message_of(tp, record))
                 self.note_handed_out(tp, record.offset)
 
     async def _hand_out(self, epoch: int) -> None:
@@ -248,22 +264,29 @@ class ChunkConsumer(internals.OpenConsumer):
 
     def _chunk_message(self, partition: int, events: list[Event]) -> ConsumerMessage:
         """Wrap a chunk as the message that Faust's conductor takes to the agent's stream."""
-        last_offsets = {record.topic: record.offset for record, _ in events}
+        last_offsets = {tp.topic: record.offset for tp, record, _ in events}
         ends = {TP(topic, partition): offset + 1 for topic, offset in last_offsets.items()}
         chunk = Chunk(partition, events, ends, self._on_output_lost)
         self._ledgers.setdefault(partition, Ledger()).enter(chunk)
         now_s = time.monotonic()
         self.app.monitor.stream_inbound_time.update(dict.fromkeys(ends, now_s))
-        tp, end = next(iter(ends.items()))
+        tp, record, _ = events[-1]
+        return self._message(tp, record, None, chunk)
+
+    def _message_of(self, tp: TP, record: Record) -> ConsumerMessage:
+        return self._message(tp, record, record.key, record.value)
+
+    def _message(self, tp: TP, record: Record, key: bytes | None, value: Any) -> ConsumerMessage:
+        """Wrap `value` as Faust's conductor takes it."""
         return ConsumerMessage(
             tp.topic,
-            partition,
-            end - 1,
-            events[-1][0].timestamp / 1000,
-            0,
-            (),
-            None,
-            chunk,
+            tp.partition,
+            record.offset,
+            record.timestamp / 1000,
+            record.timestamp_type,
+            record.headers,
+            key,
+            value,
             None,
             tp=tp,
             generation_id=self.app.consumer_generation_id,
@@ -272,33 +295,9 @@ class ChunkConsumer(internals.OpenConsumer):
     async def _deliver(self, message: ConsumerMessage) -> None:
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
-    # -- recovery -------------------------------------------------------------------------------------
 
-    def _restore(self, tp: TP, records: Sequence[ConsumerRecord]) -> None:
-        """Put changelog records into their table, all at once."""
-        recovery = self.app.tables.recovery
-        if tp not in recovery.active_tps:
-            return
-        seen = recovery.active_offsets.get(tp)
-        fresh = [r for r in records if seen is None or r.offset > seen]
-        if fresh:
-            recovery.tp_to_table[tp].restore(tp, [(r.key, r.value) for r in fresh], fresh[-1].offset)
-            recovery.active_offsets[tp] = fresh[-1].offset
-
-    def _end_recovery_when_complete(self) -> None:
-        """Compare positions, not offsets: compaction may have taken the last record of a changelog.
-
-        To be called when everything that was read is applied.
-        """
-        recovery = self.app.tables.recovery
-        if not recovery.in_recovery or recovery.active_highwaters.keys() != recovery.active_tps:
-            return
-        for tp, highwater in recovery.active_highwaters.items():
-            at = self.offset_of_next(tp)
-            if highwater is not None and at is not None and at > highwater:
-                recovery.active_offsets[tp] = max(recovery.active_offsets.get(tp) or 0, highwater)
-        if not recovery.need_recovery():
-            internals.signal_recovery_end(recovery)
+def _behind(offset: int | None) -> int:
+    return 0 if offset is None else offset + 1
 
 
 class ChunkTransport(faust_aiokafka.Transport):  # type: ignore[misc]

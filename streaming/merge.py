@@ -27,7 +27,7 @@ class PartitionGroup:
         if not events:
             return
         times_ms = list(
-            accumulate((record.timestamp for record, _ in events), max, initial=self._latest_ms[rank])
+            accumulate([record.timestamp for _, record, _ in events], max, initial=self._latest_ms[rank])
         )
         self._times_ms[rank] += times_ms[1:]
         self._events[rank] += events

@@ -1,5 +1,6 @@
 """A Faust table of msgspec structs that works in chunks."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -10,6 +11,7 @@ from faust.stores.base import Store
 from faust.types import TP
 
 from streaming.chunk import Chunk
+from streaming.fence import Fence
 from streaming.internals import OpenTable
 from streaming.outbox import Outbox
 from streaming.stores import MemoryPartition, PartitionStore, RocksPartition, Row
@@ -32,8 +34,9 @@ class View(Generic[V]):
         row = self._rows.get(key)
         return None if row is None else self._decode(row)
 
-    def __contains__(self, key: bytes) -> bool:
-        return self.changes[key] is not None if key in self.changes else key in self._rows
+    def absent(self, keys: Iterable[bytes]) -> Iterator[bytes]:
+        """Those of `keys` that had no row before this chunk."""
+        return (key for key in keys if key not in self._rows)
 
     def __setitem__(self, key: bytes, value: V) -> None:
         self.changes[key] = value
@@ -51,6 +54,19 @@ class PartitionedStore(Store):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         self._partitions: dict[int, PartitionStore] = {}
+        self._fences: dict[int, Fence] = {}
+
+    def fence(self, number: int) -> Fence:
+        """What is known of the changelog of one partition."""
+        return self._fences.setdefault(number, Fence())
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
+        """Know from here on which rows of the changelog are ours: those behind what was restored."""
+        topic = self.table.changelog_topic.get_topic_name()
+        highwaters = self.app.tables.recovery.active_highwaters  # Faust's: of the last record
+        for tp in active_tps:
+            if tp.topic == topic:
+                self._fences[tp.partition] = Fence(highwaters[tp] + 1)
 
     def partition(self, number: int) -> PartitionStore:
         """The store of one partition."""
@@ -67,10 +83,12 @@ class PartitionedStore(Store):  # type: ignore[misc]
         """Throw the rows of one partition away: they are to be read from the changelog again."""
         self.partition(number).destroy()
         del self._partitions[number]
+        self._fences.pop(number, None)
 
     def persisted_offset(self, tp: TP) -> int | None:
-        """The last changelog offset that the partition holds."""
-        return self.partition(tp.partition).offset
+        """The last changelog offset up to which the partition holds everything."""
+        offset = self.partition(tp.partition).offset
+        return None if offset is None or offset < 0 else offset
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All rows of all partitions that are open here."""
@@ -110,6 +128,7 @@ class PartitionedStore(Store):  # type: ignore[misc]
         for tp in revoked:
             if tp.topic == topic and tp.partition in self._partitions:
                 self._partitions.pop(tp.partition).close()
+                self._fences.pop(tp.partition, None)
 
     async def backup_partition(self, tp: Any, *args: Any, **kwargs: Any) -> None:
         """Not offered: the changelog is the backup."""
@@ -144,6 +163,7 @@ class StructTable(OpenTable, Generic[V]):
         super().__init__(app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, help=help)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode: Callable[[bytes], V] = msgspec.msgpack.Decoder(value).decode
+        self._writing = asyncio.Lock()  # whoever writes a row again must not come after a newer one
 
     def new_store(self, url: Any) -> PartitionedStore:
         """One PartitionStore a partition, in memory or on disk as the URL says."""
@@ -162,10 +182,25 @@ class StructTable(OpenTable, Generic[V]):
             return
         encode = self._encode
         rows = {key: None if value is None else encode(value) for key, value in view.changes.items()}
-        store: PartitionStore = self.data.partition(chunk.partition)
-        store.put_many(rows)
+        async with self._writing:
+            self.data.partition(chunk.partition).put_many(rows)
+            await self._ship(chunk.partition, rows, outbox)
+
+    async def overwrite(self, partition: int, keys: Iterable[bytes], outbox: Outbox) -> None:
+        """Write the rows of `keys` to the changelog once more, as they are here; tombstones where none is."""
+        async with self._writing:
+            found = self.data.partition(partition).get_many(keys)
+            await self._ship(partition, {key: found.get(key) for key in keys}, outbox)
+
+    async def _ship(self, partition: int, rows: Mapping[bytes, bytes | None], outbox: Outbox) -> None:
         topic = self.changelog_topic.get_topic_name()
-        await outbox.ship(topic, chunk.partition, list(rows.items()), on_last=lambda o: store.settle(rows, o))
+        store: PartitionStore = self.data.partition(partition)
+        fence: Fence = self.data.fence(partition)
+
+        def settle(last_offset: int) -> None:
+            store.settle(rows, fence.acknowledge(last_offset, len(rows)))
+
+        await outbox.ship(topic, partition, list(rows.items()), on_last=settle)
 
     def restore(self, tp: TP, rows: Iterable[Row], offset: int) -> None:
         """Take changelog records into the store."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import (
     Assignment,
@@ -67,9 +68,15 @@ def test_the_installed_version_is_the_pinned_one(package: str) -> None:
         (faust_aiokafka.Consumer, "_is_changelog_tp", ["self", "tp"]),
         (faust_aiokafka.Consumer, "_to_message", ["self", "tp", "record"]),
         (faust_aiokafka.AIOKafkaConsumerThread, "seek_to_beginning", ["self", "partitions"]),
+        (faust_aiokafka.AIOKafkaConsumerThread, "_create_client_consumer", ["self", "transport"]),
         (Assignment, "state_value", ["self", "tp"]),
         (GroupCoordinator, "_send_req", ["self", "request"]),
         (GroupCoordinator, "coordinator_dead", ["self"]),
+        (Fetcher, "_proc_fetch_request", ["self", "assignment", "node_id", "request"]),
+        (FetchResult, "getall", ["self", "max_records"]),
+        (FetchResult, "check_assignment", ["self", "tp"]),
+        (FetchResult, "has_more", ["self"]),
+        (FetchResult, "_update_position", ["self"]),
     ],
 )
 def test_a_private_method_is_as_it_was(owner: type, name: str, parameters: list[str]) -> None:
@@ -98,6 +105,12 @@ def test_a_private_method_that_is_awaited_is_a_coroutine(name: str) -> None:
         (AIOKafkaConsumer, "_fetch_max_wait_ms"),
         (AIOKafkaConsumer, "_coordinator"),
         (AIOKafkaConsumer, "_client"),
+        (AIOKafkaConsumer, "_fetcher"),
+        (Fetcher, "_records"),
+        (FetchResult, "_topic_partition"),
+        (FetchResult, "_partition_records"),
+        (PartitionRecords, "_records"),
+        (PartitionRecords, "next_fetch_offset"),
         (Recovery, "signal_recovery_end"),
         (Recovery, "active_tps"),
         (Recovery, "active_offsets"),
@@ -201,6 +214,7 @@ OVERRIDDEN: dict[type[object], set[str]] = {
     StructTable: {"new_store"},
     PartitionedStore: {
         "persisted_offset",
+        "on_recovery_completed",
         "apply_changelog_batch",
         "on_rebalance",
         "backup_partition",
