@@ -16,7 +16,16 @@ def epoch_ns(moment: datetime) -> int:
 
 def utc_datetime(time_ns: int) -> datetime:
     """The UTC time `time_ns` nanoseconds after the epoch, cut to whole microseconds."""
-    return _EPOCH + timedelta(microseconds=time_ns // 1000)
+    return _EPOCH + timedelta(0, 0, time_ns // 1000)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment with the zone UTC, as it is written on topics; a time without a zone is UTC."""
+    if moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        return _EPOCH + (moment - _EPOCH_WITHOUT_ZONE)  # a third of what it takes to replace the zone
+    return moment.astimezone(UTC)
 
 
 def check_time(moment: datetime, name: str) -> None:
