@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 import faust
 import msgspec
-from aiokafka import ConsumerRecord
+from faust.types import TP
 
 from detection.decide import Decider
 from models.dead_letter import DeadLetter
 from models.fix import Fix
 from models.location_fix import LocationFix
 from models.transaction import Transaction
-from streaming.chunk import Chunk
+from streaming.chunk import Chunk, Record
 from streaming.chunk_app import chunk_agent
 from streaming.clock import clock_error
 from streaming.errors import RecordError
 from streaming.internals import producer_of
 from streaming.outbox import Outbox
-from streaming.repartition import is_misplaced, repartition
+from streaming.repartition import repartition, strays
 from streaming.struct_table import StructTable
 
 Message = LocationFix | Transaction
@@ -57,17 +57,19 @@ def connect(
         """One decision a transaction, by the latest location of its device; at least once."""
         async for chunk in chunks:
             outbox = Outbox(producer_of(app))
-            partition_count = await outbox.partition_count(outputs.decisions)
-            latest = latest_locations.view(chunk, {record.key for record, _ in chunk.events if record.key})
+            partitions = await outbox.partition_count(outputs.decisions)
+            keys = {record.key for _, record, _ in chunk.events if record.key}
+            latest = latest_locations.view(chunk, keys)
+            # A device in the table was looked at before: hashing its key costs more than all the rest.
+            elsewhere = strays(latest.absent(keys), chunk.partition, partitions)
             decisions, flags = [], []
-            for record, message in chunk.events:
+            for tp, record, message in chunk.events:
                 if error := _refusal(record, message, max_clock_skew_s):
-                    letter = _dead_letter(record, error)
+                    letter = _dead_letter(tp, record, error)
                     await outbox.send(outputs.dead_letters, letter.key, letter.value, headers=letter.headers)
-                # A device in the table was looked at before: hashing its key costs more than all the rest.
-                elif (key := message.key) not in latest and is_misplaced(record, key, partition_count):
+                elif (key := message.key) != record.key or key in elsewhere:
                     topic = outputs.repartition[type(message)]
-                    await repartition(outbox, record, topic=topic, key=key, partition_count=partition_count)
+                    await repartition(outbox, tp, record, topic=topic, key=key, partition_count=partitions)
                 elif isinstance(message, LocationFix):
                     latest[key] = message.fix
                 else:
@@ -81,21 +83,22 @@ def connect(
             chunk.acknowledge_after(outbox.sends)
 
 
-def _refusal(record: ConsumerRecord, value: Message | RecordError, max_skew_s: float) -> RecordError | None:
+def _refusal(record: Record, value: Message | RecordError, max_skew_s: float) -> RecordError | None:
     """Why a record is not processed; None where it is."""
     if isinstance(value, RecordError):
         return value
-    if len(record.value) > _MAX_RECORD_BYTES:  # a message's key is in its value, too
-        return RecordError(TOO_LARGE, f"{len(record.value)} bytes; messages have at most {_MAX_RECORD_BYTES}")
+    length_bytes = len(record.value or b"")  # a message's key is in its value, too
+    if length_bytes > _MAX_RECORD_BYTES:
+        return RecordError(TOO_LARGE, f"{length_bytes} bytes; messages have at most {_MAX_RECORD_BYTES}")
     return clock_error(value.event_time_ns, record.timestamp, max_skew_s)
 
 
-def _dead_letter(record: ConsumerRecord, error: RecordError) -> DeadLetter:
+def _dead_letter(tp: TP, record: Record, error: RecordError) -> DeadLetter:
     return DeadLetter.of(
         reason_code=error.reason_code,
         reason=error.reason,
-        topic=record.topic,
-        partition=record.partition,
+        topic=tp.topic,
+        partition=tp.partition,
         offset=record.offset,
         timestamp_ms=record.timestamp,
         key=record.key,

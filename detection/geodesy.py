@@ -11,5 +11,4 @@ def distance_m(from_lat_deg: float, from_lon_deg: float, to_lat_deg: float, to_l
     Karney's algorithm (J. Geod. 87, 2013) as PROJ computes it: right to nanometres for any two points,
     over the antimeridian, the poles and between antipodes.
     """
-    _, _, length_m = _WGS84.inv(from_lon_deg, from_lat_deg, to_lon_deg, to_lat_deg)
-    return float(length_m)
+    return _WGS84.inv(from_lon_deg, from_lat_deg, to_lon_deg, to_lat_deg)[2]  # type: ignore[no-any-return]

@@ -3,17 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from models.judgement import Judgement
-from models.times import utc_datetime
+from models.times import in_utc
 from models.transaction import Transaction
 
 Stage = Literal["provisional", "final"]
 
 
-class Decision(Judgement, frozen=True, kw_only=True):
+class Decision(Judgement, frozen=True, kw_only=True, gc=False):
     """The verdict on one transaction and its evidence. Topic transaction_decisions; key: device id, UTF-8.
 
     Delivered at least once: a consumer takes, per transaction_id, the last line of the highest revision.
@@ -43,16 +42,27 @@ class Decision(Judgement, frozen=True, kw_only=True):
         user_token: str | None,
     ) -> "Decision":
         """Join a transaction with what was judged of it."""
-        return cls(
-            **msgspec.structs.asdict(judgement),
-            transaction_id=transaction.transaction_id,
-            device_id=transaction.device_id,
-            stage=stage,
-            revision=revision,
-            transaction_time=utc_datetime(transaction.event_time_ns),
-            latitude_deg=transaction.latitude_deg,
-            longitude_deg=transaction.longitude_deg,
-            amount=transaction.amount,
-            card_token=card_token,
-            user_token=user_token,
+        return (
+            cls(  # field by field: to unpack a dict of them takes three times as long, for every transaction
+                verdict=judgement.verdict,
+                reasons=judgement.reasons,
+                distance_m=judgement.distance_m,
+                elapsed_s=judgement.elapsed_s,
+                implied_speed_mps=judgement.implied_speed_mps,
+                reported_speed_mps=judgement.reported_speed_mps,
+                allowed_speed_mps=judgement.allowed_speed_mps,
+                fixes=judgement.fixes,
+                profile=judgement.profile,
+                profile_version=judgement.profile_version,
+                transaction_id=transaction.transaction_id,
+                device_id=transaction.device_id,
+                stage=stage,
+                revision=revision,
+                transaction_time=in_utc(transaction.event_time),
+                latitude_deg=transaction.latitude_deg,
+                longitude_deg=transaction.longitude_deg,
+                amount=transaction.amount,
+                card_token=card_token,
+                user_token=user_token,
+            )
         )

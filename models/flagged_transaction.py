@@ -13,7 +13,7 @@ from models.transaction import Transaction
 FlagEvent = Literal["flagged", "confirmed", "retracted"]
 
 
-class FlaggedTransaction(Judgement, frozen=True, kw_only=True):
+class FlaggedTransaction(Judgement, frozen=True, kw_only=True, gc=False):
     """A transaction that the phone speaks against. Topic Potential_fraud_transactions; key: device id, UTF-8.
 
     `event` says what happened to the flag. The card shows as its last four digits, never beside a token
@@ -56,5 +56,6 @@ class FlaggedTransaction(Judgement, frozen=True, kw_only=True):
 
 def last_four(card_number: str | int | None) -> str | None:
     """The last four digits of a card number; None where it has too few digits to hide behind them."""
-    digits = "".join(c for c in str(card_number) if c.isdecimal()) if card_number is not None else ""
+    text = "" if card_number is None else str(card_number)
+    digits = text if text.isdecimal() else "".join(c for c in text if c.isdecimal())
     return digits[-4:] if len(digits) > 8 else None

@@ -19,7 +19,7 @@ class UsedFix(msgspec.Struct, frozen=True, gc=False):
     accuracy_m: float | None
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A verdict with the figures that it was reached by, so that anyone can recompute it."""
 
     verdict: Verdict

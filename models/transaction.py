@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from models.location_fix import DeviceId, LatitudeDeg, LongitudeDeg
 from models.times import check_time, epoch_ns
@@ -45,9 +46,9 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             raise ValueError("Device ID is blank")
         check_time(self.event_time, "Timestamp")
         if isinstance(self.latitude, str):
-            _check_degrees(self.latitude, 90, "Location Latitude")
+            force_setattr(self, "latitude", _degrees(self.latitude, 90, "Location Latitude"))
         if isinstance(self.longitude, str):
-            _check_degrees(self.longitude, 180, "Location Longitude")
+            force_setattr(self, "longitude", _degrees(self.longitude, 180, "Location Longitude"))
 
     def __repr__(self) -> str:
         """Names the transaction only: a card number must not reach a log or a traceback."""
@@ -66,16 +67,16 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def latitude_deg(self) -> float:
         """Degrees north, WGS84."""
-        return float(self.latitude)
+        return self.latitude  # type: ignore[return-value]  # __post_init__ read the text
 
     @property
     def longitude_deg(self) -> float:
         """Degrees east, WGS84."""
-        return float(self.longitude)
+        return self.longitude  # type: ignore[return-value]  # __post_init__ read the text
 
 
-def _check_degrees(text: str, limit_deg: float, name: str) -> None:
-    """Raise ValueError unless `text` is a decimal number within ±`limit_deg`; never quotes the text."""
+def _degrees(text: str, limit_deg: float, name: str) -> float:
+    """Read a decimal number within ±`limit_deg`. Raises ValueError that never quotes the text."""
     try:
         degrees = float(text)
     except ValueError:
@@ -84,3 +85,4 @@ def _check_degrees(text: str, limit_deg: float, name: str) -> None:
         raise ValueError(f"{name} is not a number")
     if not -limit_deg <= degrees <= limit_deg:
         raise ValueError(f"{name} is not within ±{limit_deg} degrees")
+    return degrees

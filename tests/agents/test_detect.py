@@ -56,7 +56,7 @@ class WatchedChunk(Chunk):
     def __init__(self, records: Sequence[ConsumerRecord]) -> None:
         self.losses: list[OutputLostError] = []
         self.handed_over = asyncio.Event()
-        events = [(r, DECODERS[r.topic].decode_many([r.value])[0]) for r in records]
+        events = [(TP(r.topic, r.partition), r, DECODERS[r.topic].decode_many([r.value])[0]) for r in records]
         ends = {TP(r.topic, r.partition): r.offset + 1 for r in records}
         super().__init__(records[0].partition, events, ends, self.losses.append)
 

@@ -4,6 +4,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import pytest
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ def feed_of(times_by_rank: list[list[int]]) -> list[list[Event]]:
     """A record, with its place as the value, for each timestamp of each topic."""
     return [
         [
-            (record(f"topic-{rank}", offset=offset, timestamp_ms=ms), Place(rank, offset))
+            (TP(f"topic-{rank}", 0), record(offset=offset, timestamp_ms=ms), Place(rank, offset))
             for offset, ms in enumerate(times)
         ]
         for rank, times in enumerate(times_by_rank)
@@ -68,7 +69,7 @@ class Feeder:
         taken = []
         for chunk in chunks:
             assert 0 < len(chunk) <= limit
-            taken += [place for _, place in chunk]
+            taken += [place for _, _, place in chunk]
         self.out += taken
         return taken
 

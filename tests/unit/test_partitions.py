@@ -1,11 +1,12 @@
 """A key lies in the partition where every other Kafka client looks for it."""
 
 import pytest
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.partitions import partition_of
-from streaming.repartition import is_misplaced, origin_headers
+from streaming.repartition import origin_headers, strays
 from tests.messages import record
 
 
@@ -34,26 +35,15 @@ def test_every_key_has_one_partition(key: bytes, partitions: int) -> None:
     assert partition_of(key, partitions) == partition_of(key, partitions)
 
 
-@pytest.mark.parametrize(
-    ("key", "partition", "misplaced", "why"),
-    [
-        # murmur2(b"abc") of the table above is positive; 479470107 % 4 = 3
-        (b"abc", 3, False, "where it belongs"),
-        (b"abc", 2, True, "a producer with another partitioner"),
-        (b"ABC", 3, True, "a producer that keys by something else"),
-        (None, 3, True, "a producer that does not key"),
-    ],
-)
-def test_a_record_under_another_key_or_partition_is_misplaced(
-    key: bytes | None, partition: int, *, misplaced: bool, why: str
-) -> None:
-    """A device's fixes and transactions must meet in one worker."""
-    assert is_misplaced(record(key=key, partition=partition), b"abc", 4) is misplaced, why
+def test_strays_are_the_keys_that_belong_to_another_partition() -> None:
+    """A producer with another partitioner; murmur2(b"abc") is 479470107 (above), and that % 4 is 3."""
+    assert strays([b"abc"], partition=3, partition_count=4) == set()
+    assert strays([b"abc"], partition=2, partition_count=4) == {b"abc"}
 
 
 def test_a_forwarded_record_says_where_it_came_from() -> None:
     """As text, for any Kafka tool."""
-    assert dict(origin_headers(record("transaction_data", partition=3, offset=42))) == {
+    assert dict(origin_headers(TP("transaction_data", 3), record(offset=42))) == {
         "source_topic": b"transaction_data",
         "source_partition": b"3",
         "source_offset": b"42",
