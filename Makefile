@@ -9,6 +9,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+FAULT_ROUNDS ?= 10
 UV_ARGS ?=
 BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp
@@ -43,10 +44,10 @@ test: $(DEV) ## All tests, on a real Kafka that they start (PYTEST_ARGS='-k name
 integration: $(DEV) ## Tests of the parts together, on the real Kafka
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
 
-faults: $(DEV) ## Tests that kill workers and the broker
-	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+faults: $(DEV) ## Faults at random moments, FAULT_ROUNDS=10 times with each store (hours); `make test` has each once
+	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
-bench: $(DEV) ## Measure events/s and CPU per event of a worker (BENCH_ARGS)
+bench: $(DEV) ## Measure throughput, latency, recovery, memory (BENCH_ARGS='latency --runs 1')
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 demo: $(RUNTIME) ## Kafka, the detector and a stream of purchases, live (DEMO_ARGS='--seconds 30')

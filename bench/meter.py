@@ -1,29 +1,23 @@
 """How fast a worker process gets through a backlog, and at what cost."""
 
 import os
-import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
+
+from bench.site import Site, committed
+from bench.worker import READY, Worker
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-_PERIOD_S = 0.05
+_PERIOD_S = 0.02
 _STALL_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """Where a process was at one moment."""
-
-    time_s: float
-    cpu_s: float
-    committed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One run. Events: input records whose offsets were committed between the first and the last commit."""
+    """What a worker did from the moment it was ready until the last commit."""
 
     events: int
     elapsed_s: float
@@ -41,46 +35,30 @@ class Measured:
 
 
 def measure(
-    process: subprocess.Popen[bytes], bootstrap: str, group_id: str, inputs: list[TopicPartition], total: int
+    worker: Worker, where: Site, group_id: str, inputs: Sequence[TopicPartition], enough: int
 ) -> Measured:
-    """Watch the group's commits until all `total` inputs are committed.
+    """Watch a group's commits until `enough` records are committed.
 
-    Starts with the first commit that is above 0, so that neither imports nor the join count. Raises
-    RuntimeError where the process ends before.
+    The clock starts when the worker is ready, before its first input: what it fetches and decodes ahead of
+    its first commit is counted, and so is its wait for the last one. Raises RuntimeError where the process
+    ends before, or no commit comes for long.
     """
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group_id})
-    first: Sample | None = None
-    progress = (0, time.monotonic())
-    while True:
-        committed = _committed(consumer, inputs)
-        sample = Sample(time_s=time.monotonic(), cpu_s=_cpu_s(process.pid), committed=committed)
-        if first is None and committed:
-            first = sample
-        if first is not None and committed >= total:
-            consumer.close()
-            return Measured(
-                events=committed - first.committed,
-                elapsed_s=sample.time_s - first.time_s,
-                cpu_s=sample.cpu_s - first.cpu_s,
-            )
-        if committed > progress[0]:
-            progress = (committed, sample.time_s)
-        if sample.time_s - progress[1] > _STALL_S:
-            raise RuntimeError(f"nothing was committed for {_STALL_S} s after {committed} records")
-        if process.poll() is not None:
-            raise RuntimeError(f"the worker ended with status {process.returncode}")
-        time.sleep(_PERIOD_S)
+    worker.wait_for(READY)
+    start_s, start_cpu_s = time.monotonic(), cpu_s(worker.process.pid)
+    last, last_s = 0, start_s
+    with where.reader(group_id) as reader:
+        while last < enough:
+            time.sleep(_PERIOD_S)
+            count, now_s, now_cpu_s = committed(reader, inputs), time.monotonic(), cpu_s(worker.process.pid)
+            if count > last:
+                last, last_s = count, now_s
+            if now_s - last_s > _STALL_S:
+                raise RuntimeError(f"no commit for {_STALL_S} s after {last} records: {worker.log[-2000:]}")
+            worker.check()
+    return Measured(events=last, elapsed_s=last_s - start_s, cpu_s=now_cpu_s - start_cpu_s)
 
 
-def _committed(consumer: Consumer, inputs: list[TopicPartition]) -> int:
-    """How many records the group has committed; 0 while the broker still looks for its coordinator."""
-    try:
-        return sum(max(tp.offset, 0) for tp in consumer.committed(inputs, timeout=30))
-    except KafkaException:
-        return 0
-
-
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """User and system time of a process."""
     with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 (read many times a second)
         fields = stat.read().rpartition(")")[2].split()

@@ -9,6 +9,8 @@ from streaming.errors import RecordError
 
 MALFORMED = "malformed"
 
+_OPENS, _CLOSES = set(b"{"), set(b"}")
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -41,19 +43,18 @@ class JsonDecoder(Generic[T]):
         """Decode values in order; a RecordError stands in the place of each that is bad.
 
         One call for all where every one is good: joined by newlines they are decoded as lines. msgspec cares
-        little for lines, so each newline must come from the join and stand between a brace that closes and
-        one that opens. No object goes on there: no value can end another's, and where there are as many
+        little for lines, so each must begin and end with a brace. No object goes on where one brace closes, a
+        newline follows and another brace opens: no value can end another's, and where there are as many
         objects as values, each value is one.
         """
         try:
-            lines = b"\n".join(values)  # type: ignore[arg-type]  # None ends in the slow way, too
-            joints = len(values) - 1
-            whole = lines.startswith(b"{") and lines.endswith(b"}")
-            if whole and lines.count(b"\n") == joints == lines.count(b"}\n{"):
-                decoded = self._decoder.decode_lines(lines)
+            first_bytes = {value[0] for value in values}  # type: ignore[index]  # None ends in the slow way, too
+            last_bytes = {value[-1] for value in values}  # type: ignore[index]
+            if first_bytes == _OPENS and last_bytes == _CLOSES:
+                decoded = self._decoder.decode_lines(b"\n".join(values))  # type: ignore[arg-type]
                 if len(decoded) == len(values):
                     return decoded  # type: ignore[return-value]
-        except (TypeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (TypeError, IndexError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         return [self._decode_or_error(value) for value in values]
 
