@@ -18,7 +18,8 @@ from streaming.clock import clock_error
 from streaming.errors import RecordError
 from streaming.internals import producer_of
 from streaming.outbox import Outbox
-from streaming.repartition import repartition, strays
+from streaming.partitions import strays
+from streaming.repartition import repartition
 from streaming.struct_table import StructTable
 
 Message = LocationFix | Transaction

@@ -66,9 +66,11 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
 
 def decider_of(settings: Settings) -> Decider:
     """The rule and the tokens that `settings` ask for."""
+    key = token_key_of(settings)
     return Decider(
         rule=PaperRule(tolerance_mps=settings.paper_tolerance_mps),
-        tokenize=tokenizer(token_key_of(settings)),
+        card_token_of=tokenizer(key, "card"),
+        user_token_of=tokenizer(key, "user"),
     )
 
 

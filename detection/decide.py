@@ -10,14 +10,15 @@ from models.fix import Fix
 from models.flagged_transaction import FlaggedTransaction
 from models.transaction import Transaction
 
-Tokenize = Callable[[str, str], str]  # kind ("card", "user") and text -> keyed token
+Tokenize = Callable[[str], str]
 
 
 class Decider(msgspec.Struct, frozen=True):
     """Judges transactions by a rule and makes decisions of the judgements."""
 
     rule: PaperRule
-    tokenize: Tokenize
+    card_token_of: Tokenize
+    user_token_of: Tokenize
 
     def decide(self, transaction: Transaction, latest: Fix | None) -> Decision:
         """Decide by the device's latest fix. The profile `paper` looks once: its first verdict is final."""
@@ -26,8 +27,8 @@ class Decider(msgspec.Struct, frozen=True):
             self.rule.judge(transaction, latest),
             stage="final",
             revision=1,
-            card_token=self._token("card", transaction.card_number),
-            user_token=self._token("user", transaction.user_id),
+            card_token=_token(self.card_token_of, transaction.card_number),
+            user_token=_token(self.user_token_of, transaction.user_id),
         )
 
     def flag(self, transaction: Transaction, decision: Decision) -> FlaggedTransaction | None:
@@ -36,5 +37,6 @@ class Decider(msgspec.Struct, frozen=True):
             return None
         return FlaggedTransaction.of(transaction, decision, "flagged")
 
-    def _token(self, kind: str, text: str | int | None) -> str | None:
-        return None if text is None or text == "" else self.tokenize(kind, str(text))
+
+def _token(token_of: Tokenize, text: str | int | None) -> str | None:
+    return None if text is None or text == "" else token_of(str(text))

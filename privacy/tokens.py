@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import msgspec
 
-_CACHED_TOKENS = 65_536  # some 10 MB; a customer's next transaction then costs a look-up, not two hashes
+_CACHED_TOKENS = 65_536  # of each kind, some 10 MB; a customer's next transaction then costs a look-up
 _MAC_BYTES = 16  # 128 bits: no two of 10^12 cards share a token with a probability above 10^-14
 
-Tokenize = Callable[[str, str], str]
+Tokenize = Callable[[str], str]
 
 
 class TokenKey(msgspec.Struct, frozen=True):
@@ -23,15 +23,15 @@ class TokenKey(msgspec.Struct, frozen=True):
         return f"TokenKey({self.key_id!r})"
 
 
-def tokenizer(key: TokenKey) -> Tokenize:
-    """Return `tokenize(kind, text)`, which gives "KEY_ID:hex" (HMAC-SHA-256, RFC 2104, cut to 128 bits).
+def tokenizer(key: TokenKey, kind: str) -> Tokenize:
+    """Return `tokenize(text)`, which gives "KEY_ID:hex" (HMAC-SHA-256, RFC 2104, cut to 128 bits).
 
     `kind` ("card", "user") separates the domains: a card number and a user id of the same digits have
     different tokens.
     """
 
     @lru_cache(maxsize=_CACHED_TOKENS)
-    def tokenize(kind: str, text: str) -> str:
+    def tokenize(text: str) -> str:
         message = f"{kind}\0{text}".encode(errors="surrogatepass")
         mac = hmac.digest(key.secret, message, "sha256")
         return f"{key.key_id}:{mac[:_MAC_BYTES].hex()}"

@@ -1,17 +1,10 @@
 """Records that lie under a wrong key or in a wrong partition go once more through a topic of their own."""
 
-from collections.abc import Iterable
-
 from faust.types import TP
 
 from streaming.chunk import Record
 from streaming.outbox import Headers, Outbox
 from streaming.partitions import partition_of
-
-
-def strays(keys: Iterable[bytes], partition: int, partition_count: int) -> set[bytes]:
-    """Those of `keys`, found in `partition`, that belong to another one."""
-    return {key for key in keys if partition_of(key, partition_count) != partition}
 
 
 def origin_headers(tp: TP, record: Record) -> Headers:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,7 +27,9 @@ def token(kind: str, text: str) -> str:
     return f"test:{kind}:{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-DECIDER = Decider(rule=PaperRule(), tokenize=token)
+DECIDER = Decider(
+    rule=PaperRule(), card_token_of=partial(token, "card"), user_token_of=partial(token, "user")
+)
 
 
 def flagged(changes: dict[str, Any] | None = None) -> tuple[Transaction, Decision, FlaggedTransaction]:

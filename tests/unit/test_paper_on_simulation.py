@@ -28,7 +28,7 @@ def test_it_misses_no_fraud_and_flags_most_honest_customers() -> None:
     results = replay(
         (each.event for each in simulated),
         input_decoders(topics),
-        Decider(rule=PaperRule(), tokenize=lambda kind, text: f"{kind}:{text}"),
+        Decider(rule=PaperRule(), card_token_of="card:{}".format, user_token_of="user:{}".format),
         max_clock_skew_s=300,
     )
     verdicts = {r.transaction_id: r.verdict for r in results if isinstance(r, Decision)}

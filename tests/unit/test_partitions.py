@@ -5,8 +5,8 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.partitions import partition_of
-from streaming.repartition import origin_headers, strays
+from streaming.partitions import partition_of, strays
+from streaming.repartition import origin_headers
 from tests.messages import record
 
 
@@ -28,11 +28,12 @@ def test_the_partition_is_that_of_kafkas_own_partitioner(key: bytes, murmur2: in
     assert partition_of(key, partitions) == (murmur2 & 0x7FFFFFFF) % partitions
 
 
-@given(st.binary(max_size=50), st.integers(1, 1000))
-def test_every_key_has_one_partition(key: bytes, partitions: int) -> None:
-    """Also the second time, out of the cache."""
-    assert 0 <= partition_of(key, partitions) < partitions
-    assert partition_of(key, partitions) == partition_of(key, partitions)
+@given(st.sets(st.binary(max_size=50)), st.integers(1, 1000))
+def test_many_keys_at_once_have_the_partitions_that_each_has_alone(keys: set[bytes], partitions: int) -> None:
+    """Of any lengths: the oracle is aiokafka's murmur2, key by key."""
+    for partition in {0, *(partition_of(key, partitions) for key in keys)}:
+        elsewhere = {key for key in keys if partition_of(key, partitions) != partition}
+        assert strays(keys, partition, partitions) == elsewhere
 
 
 def test_strays_are_the_keys_that_belong_to_another_partition() -> None:

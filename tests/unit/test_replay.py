@@ -20,7 +20,7 @@ from streaming.errors import ConfigError
 from tests.messages import NOON_MS, location_message, transaction_message
 
 DECODERS = input_decoders(topics_of(Settings()))
-DECIDER = Decider(rule=PaperRule(), tokenize=lambda kind, text: f"{kind}:{hash(text)}")
+DECIDER = Decider(rule=PaperRule(), card_token_of="card:{}".format, user_token_of="user:{}".format)
 
 
 def fix(device_id: str = "phone", *, arrival_ms: int = NOON_MS, **changes: Any) -> Event:
