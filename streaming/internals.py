@@ -5,6 +5,7 @@ Their versions are pinned for this reason; tests/unit/test_internals.py says whi
 """
 
 import asyncio
+from asyncio import Future
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
-from aiokafka.errors import CorruptRecordException, for_code
+from aiokafka.errors import CorruptRecordException, ProducerClosed, for_code
+from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.stores.base import Store
 from faust.tables.recovery import Recovery
@@ -22,6 +24,7 @@ from faust.types import TP
 from streaming.chunk import Record
 
 _METADATA_WAIT_S = 5.0
+_MOST_WAITING_BATCHES = 8
 
 
 class FetchWaitThread(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -239,6 +242,47 @@ class OpenTable(faust.Table):  # type: ignore[misc]
 def producer_of(app: faust.App) -> AIOKafkaProducer:
     """The aiokafka producer that Faust started: its batches and send futures are not to be had otherwise."""
     return app.producer._producer
+
+
+async def append_rows(
+    producer: AIOKafkaProducer, topic: str, partition: int, rows: Iterable[tuple[bytes, bytes | None]]
+) -> list[tuple[Future[Any], int]]:
+    """Append rows, in order, to the batches that wait for their partition's turn to be sent.
+
+    Returns each batch's future, whose result has the offset of the batch's first record, and the place in the
+    batch of our last row. It waits only where several batches wait already; aiokafka's own send_batch waits
+    as long as one does (which let an agent stand still for a linger time and a round trip for each output of
+    each chunk), and its send makes a future for each record.
+    """
+    await producer.partitions_for(topic)  # so that it knows where the partition's leader is
+    accumulator, tp = producer._message_accumulator, TopicPartition(topic, partition)
+    used: list[tuple[Future[Any], int]] = []
+    remaining = iter(rows)
+    row = next(remaining, None)
+    while row is not None:
+        batch = await _open_batch(accumulator, tp)
+        builder = batch._builder
+        filled = builder.record_count()
+        while row is not None and builder.append(key=row[0], value=row[1], timestamp=None) is not None:
+            row = next(remaining, None)
+        if builder.record_count() > filled:
+            used.append((batch.future, builder.record_count() - 1))
+    return used
+
+
+async def _open_batch(accumulator: MessageAccumulator, tp: TopicPartition) -> MessageBatch:
+    """The last waiting batch of a partition, or a new one where that is full or being tried again."""
+    while True:
+        if accumulator._closed:
+            raise ProducerClosed
+        if accumulator._exception is not None:
+            raise accumulator._exception
+        waiting = accumulator._batches.get(tp, ())
+        if waiting and not waiting[-1]._builder.closed():
+            return waiting[-1]
+        if len(waiting) < _MOST_WAITING_BATCHES:
+            return accumulator._append_batch(accumulator.create_builder(), tp)
+        await waiting[0].wait_drain()
 
 
 def signal_recovery_end(recovery: Recovery) -> None:

@@ -6,17 +6,15 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-Headers = Sequence[tuple[str, bytes]]
+from streaming.internals import append_rows
 
-_FEW = (
-    64  # so many join the producer's own batch and share a request; for more, batches of our own are cheaper
-)
+Headers = Sequence[tuple[str, bytes]]
 
 
 class Outbox:
     """Sends of one chunk. `sends` holds a future for every record or batch that is on its way.
 
-    Records of one topic and partition keep their order. aiokafka sends one batch of a partition at a time.
+    Records of one topic and partition keep their order; they share batches with those of other chunks.
     """
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
@@ -52,33 +50,11 @@ class Outbox:
         on_last: Callable[[int], None] | None = None,
     ) -> None:
         """Hand many records over to one partition, in order; `on_last` gets the last one's offset."""
-        if not records:
-            return
-        if len(records) <= _FEW:
-            for key, value in records:
-                await self.send(topic, key, value, partition=partition)
-            last_index = 0
-        else:
-            last_index = await self._ship_batches(topic, partition, records)
-        if on_last is not None:
-            self._replace_last(lambda metadata: on_last(metadata.offset + last_index))
-
-    async def _ship_batches(
-        self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]
-    ) -> int:
-        """Fill batches of our own; return the index of the last record in the last batch."""
-        batch = self._producer.create_batch()
-        for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None) is None:  # full
-                await self._ship_batch(topic, partition, batch)
-                batch = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)  # an empty one takes a record of any size
-        await self._ship_batch(topic, partition, batch)
-        return int(batch.record_count()) - 1
-
-    async def _ship_batch(self, topic: str, partition: int, batch: Any) -> None:
-        batch.close()
-        self.sends.append(await self._producer.send_batch(batch, topic, partition=partition))
+        batches = await append_rows(self._producer, topic, partition, records)
+        self.sends += [sent for sent, _ in batches]
+        if batches and on_last is not None:
+            _, last_place = batches[-1]
+            self._replace_last(lambda metadata: on_last(metadata.offset + last_place))
 
     def _replace_last(self, on_metadata: Callable[[Any], None]) -> None:
         """Let the last send's future end after `on_metadata`: whoever waits for it sees its effect."""

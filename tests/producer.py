@@ -3,7 +3,11 @@
 import asyncio
 from asyncio import Future
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
+from aiokafka.record.memory_records import MemoryRecords
 
 Row = tuple[bytes | None, bytes | None]
 
@@ -14,46 +18,18 @@ class Metadata(NamedTuple):
     offset: int
 
 
-class FakeBatch:
-    """A batch that holds so many bytes, and its first record whatever the size."""
-
-    def __init__(self, room_bytes: int) -> None:
-        self.rows: list[Row] = []
-        self._room_bytes = room_bytes
-        self._closed = False
-
-    def append(self, *, key: bytes | None, value: bytes | None, timestamp: int | None) -> object | None:  # noqa: ARG002 (aiokafka's signature)
-        """Take a record; None where it is full or closed."""
-        size_bytes = len(key or b"") + len(value or b"")
-        if self._closed or (self.rows and size_bytes > self._room_bytes):
-            return None
-        self._room_bytes -= size_bytes
-        self.rows.append((key, value))
-        return object()
-
-    def record_count(self) -> int:
-        """How many it holds."""
-        return len(self.rows)
-
-    def close(self) -> None:
-        """Take no more."""
-        self._closed = True
-
-
 class FakeProducer:
-    """The part of aiokafka's producer that an Outbox uses.
+    """The part of aiokafka's producer that an Outbox uses. Its batches are aiokafka's; nobody sends them.
 
-    `log` holds the rows by topic and partition, `sent` all of each single record, `futures` what was
-    returned, in order.
+    `sent` holds all of each single record.
     """
 
     def __init__(self, *, batch_bytes: int = 100_000, first_offset: int = 0) -> None:
-        self.log: dict[tuple[str, int | None], list[Row]] = defaultdict(list)
         self.sent: list[tuple[Any, ...]] = []
-        self.futures: list[Future[Metadata]] = []
-        self._offsets: list[int] = []
-        self._batch_bytes = batch_bytes
+        self._single: list[Future[Metadata]] = []
         self._first_offset = first_offset
+        self._message_accumulator = MessageAccumulator(None, batch_bytes, 0, 60)
+        self._on_their_way: list[MessageBatch] = []
 
     async def send(  # noqa: PLR0917 (aiokafka's signature)
         self,
@@ -66,30 +42,51 @@ class FakeProducer:
     ) -> Future[Metadata]:
         """Take one record."""
         self.sent.append((topic, partition, key, value, headers, timestamp_ms))
-        return self._take(topic, partition, [(key, value)])
+        self._single.append(asyncio.get_running_loop().create_future())
+        return self._single[-1]
 
     async def partitions_for(self, topic: str) -> set[int]:  # noqa: ARG002 (the same for every topic)
         """Partitions of a topic."""
         return set(range(4))
 
-    def create_batch(self) -> FakeBatch:
-        """Make an empty batch."""
-        return FakeBatch(self._batch_bytes)
+    @property
+    def log(self) -> dict[tuple[str, int | None], list[Row]]:
+        """The rows of each topic and partition; no batch that was looked at takes more."""
+        rows = defaultdict(list)
+        for topic, partition, key, value, *_ in self.sent:
+            rows[topic, partition].append((key, value))
+        for batch in self._batches():
+            rows[batch.tp.topic, batch.tp.partition] += rows_of(batch)
+        return rows
 
-    async def send_batch(self, batch: FakeBatch, topic: str, *, partition: int) -> Future[Metadata]:
-        """Take a batch."""
-        assert batch.rows, "aiokafka would send an empty batch"
-        return self._take(topic, partition, batch.rows)
+    @property
+    def futures(self) -> list[Future[Any]]:
+        """Of all sends: single records, then batches."""
+        return [*self._single, *(batch.future for batch in self._batches())]
 
     def acknowledge_all(self) -> None:
         """Let the broker have everything that it was not told about otherwise."""
-        for future, offset in zip(self.futures, self._offsets, strict=True):
+        for offset, future in enumerate(self._single):
             if not future.done():
                 future.set_result(Metadata(offset))
+        ends: dict[Any, int] = defaultdict(lambda: self._first_offset)
+        for batch in self._batches():
+            if not batch.future.done():
+                batch.done(ends[batch.tp])
+            ends[batch.tp] += batch.record_count
 
-    def _take(self, topic: str, partition: int | None, rows: list[Row]) -> Future[Metadata]:
-        log = self.log[topic, partition]
-        self._offsets.append(self._first_offset + len(log))
-        log += rows
-        self.futures.append(asyncio.get_running_loop().create_future())
-        return self.futures[-1]
+    def send_first(self) -> None:
+        """Send the first batch that waits."""
+        tp = next(iter(self._message_accumulator._batches))
+        self._on_their_way.append(self._message_accumulator._pop_batch(tp))
+
+    def _batches(self) -> Iterator[MessageBatch]:
+        yield from self._on_their_way
+        for batches in self._message_accumulator._batches.values():
+            yield from batches
+
+
+def rows_of(batch: MessageBatch) -> list[Row]:
+    """Keys and values in a batch."""
+    records = MemoryRecords(bytes(batch.get_data_buffer()))
+    return [(r.key, r.value) for r in records.next_batch()] if batch.record_count else []

@@ -21,6 +21,7 @@ from aiokafka.consumer.subscription_state import (
     SubscriptionState,
     TopicPartitionState,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from faust.stores.base import Store
 from faust.tables.recovery import Recovery
@@ -77,6 +78,12 @@ def test_the_installed_version_is_the_pinned_one(package: str) -> None:
         (FetchResult, "check_assignment", ["self", "tp"]),
         (FetchResult, "has_more", ["self"]),
         (FetchResult, "_update_position", ["self"]),
+        (MessageAccumulator, "_append_batch", ["self", "builder", "tp"]),
+        (MessageAccumulator, "create_builder", ["self", "key_serializer", "value_serializer"]),
+        (MessageBatch, "wait_drain", ["self", "timeout"]),
+        (BatchBuilder, "append", ["self", "timestamp", "key", "value", "headers"]),
+        (BatchBuilder, "closed", ["self"]),
+        (BatchBuilder, "record_count", ["self"]),
     ],
 )
 def test_a_private_method_is_as_it_was(owner: type, name: str, parameters: list[str]) -> None:
@@ -111,6 +118,12 @@ def test_a_private_method_that_is_awaited_is_a_coroutine(name: str) -> None:
         (FetchResult, "_partition_records"),
         (PartitionRecords, "_records"),
         (PartitionRecords, "next_fetch_offset"),
+        (AIOKafkaProducer, "_message_accumulator"),
+        (MessageAccumulator, "_batches"),
+        (MessageAccumulator, "_closed"),
+        (MessageAccumulator, "_exception"),
+        (MessageBatch, "_builder"),
+        (MessageBatch, "future"),
         (Recovery, "signal_recovery_end"),
         (Recovery, "active_tps"),
         (Recovery, "active_offsets"),
@@ -183,10 +196,12 @@ def test_the_end_of_a_recovery_is_an_event() -> None:
     assert hasattr(Recovery, "need_recovery"), REMEDY
 
 
-def test_the_producer_has_batches() -> None:
-    """Public in aiokafka, but Faust does not pass them on."""
-    for name in ("create_batch", "send_batch", "send"):
-        assert callable(getattr(AIOKafkaProducer, name, None)), f"AIOKafkaProducer.{name}: {REMEDY}"
+def test_rows_can_be_appended_to_a_batch_that_waits() -> None:
+    """As aiokafka's own send does, but without a future for each record."""
+    source = inspect.getsource(MessageAccumulator.add_message)
+    assert "pending_batches = self._batches.get(tp)" in source, REMEDY
+    assert "batch = self._append_batch(builder, tp)" in source, REMEDY
+    assert "self._batches[tp].popleft()" in inspect.getsource(MessageAccumulator._pop_batch), REMEDY
 
 
 # What our classes mean to override of Faust's. Everything else that they define must be new.

@@ -71,22 +71,30 @@ async def test_a_record_larger_than_a_batch_goes_in_its_place(large_at: int) -> 
     assert sent.last_offsets == [7 + 99]
 
 
-@pytest.mark.parametrize("kind", ["aiokafka", "fake"])
-async def test_an_empty_batch_takes_any_record_and_a_full_one_none(kind: str) -> None:
-    """What the outbox relies on, and the fake must share with the real producer (not started here)."""
-    real = AIOKafkaProducer(bootstrap_servers="127.0.0.1:9", max_batch_size=1000)
-    new = real.create_batch if kind == "aiokafka" else FakeProducer(batch_bytes=1000).create_batch
-    large, full, closed = new(), new(), new()
-    assert large.append(key=b"k", value=b"x" * 5000, timestamp=None) is not None
-    assert large.append(key=b"k", value=b"x", timestamp=None) is None
-    assert large.record_count() == 1
-    accepted = 0
-    while full.append(key=b"k", value=b"x" * 99, timestamp=None) is not None:
-        accepted += 1
-    assert 5 < full.record_count() == accepted <= 10
-    closed.close()
-    assert closed.append(key=b"k", value=b"x", timestamp=None) is None
-    await real.stop()
+async def test_chunks_share_a_batch_until_it_is_full() -> None:
+    """Each knows the offset of its own last row."""
+    sent = Sent(FakeProducer(first_offset=100))
+    for count in (3, 4):
+        await sent.ship(count)
+    assert len({*sent.producer.futures}) == 1
+    await sent.settle()
+    assert sent.last_offsets == [102, 106]
+
+
+async def test_who_has_many_batches_waiting_waits_until_one_is_sent() -> None:
+    """Memory is bounded while a broker is slow, and not before."""
+    sent = Sent(FakeProducer(batch_bytes=1000))
+    shipping = asyncio.ensure_future(sent.ship(500, size_bytes=100))
+    done, _ = await asyncio.wait([shipping], timeout=0.05)
+    assert not done
+    waiting = len(sent.producer.futures)
+    while not shipping.done():
+        sent.producer.send_first()
+        await asyncio.sleep(0)
+    await sent.settle()
+    assert 1 < waiting < len(sent.producer.futures)
+    assert sent.producer.log[TOPIC, PARTITION] == rows(500, size_bytes=100)
+    assert sent.last_offsets == [499]
 
 
 async def test_shipping_nothing_sends_nothing() -> None:
