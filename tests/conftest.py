@@ -16,10 +16,20 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+# What takes seconds in production may take less where a test waits for it.
+_QUICK = BrokerConfig(
+    properties={
+        "group.min.session.timeout.ms": "1000",
+        "log.cleaner.backoff.ms": "200",  # how often compaction looks for something to do
+        "log.initial.task.delay.ms": "1000",  # and when first
+    }
+)
+
+
 @pytest.fixture(scope="session")
 def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of one broker for the whole run; its topics are whatever tests left there."""
-    broker = LocalKafka(tmp_path_factory.mktemp("kafka"), BrokerConfig())
+    broker = LocalKafka(tmp_path_factory.mktemp("kafka"), _QUICK)
     try:
         started = broker.start()
     except LocalKafkaError as error:
@@ -37,10 +47,10 @@ def fresh_kafka(kafka_bootstrap: str) -> str:
     return kafka_bootstrap
 
 
-@pytest.fixture
-def own_kafka(kafka_bootstrap: str, tmp_path: Path) -> Iterator[LocalKafka]:  # noqa: ARG001 (skips where there is none)
-    """A running broker that the test may kill."""
-    broker = LocalKafka(tmp_path / "kafka", BrokerConfig())
+@pytest.fixture(scope="module")
+def own_kafka(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:  # noqa: ARG001 (skips where there is none)
+    """A running broker that the tests of a module may kill; they leave it running."""
+    broker = LocalKafka(tmp_path_factory.mktemp("own-kafka"), _QUICK)
     broker.start()
     yield broker
     broker.stop()

@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from app.books.accounting import Report
@@ -37,6 +38,8 @@ from streaming.errors import RecordError
 READY_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _STOP_TIMEOUT_S = 10.0
+_LOOK_TIMEOUT_S = 30.0
+_DESCRIBE_TIMEOUT_S = 5.0
 
 # Quick enough for tests, long enough that a busy machine does not look dead.
 _TEST_SETTINGS = {
@@ -93,6 +96,14 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
+    def freeze(self) -> None:
+        """SIGSTOP: for the broker it is dead after a while, for itself no time passes."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
+
     def terminate(self, timeout_s: float = 30.0) -> int:
         """SIGTERM; return its exit status. Raises where it does not end."""
         self.process.send_signal(signal.SIGTERM)
@@ -117,8 +128,10 @@ class Pipeline:
         self.connection = connection_of(self.settings)
         self.topics = topics_of(self.settings)
         self.bootstrap = bootstrap
+        self.state_dir = folder / "state"
         self._folder = folder
         self._workers: list[Worker] = []
+        self._producers: dict[str, Producer] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -128,12 +141,45 @@ class Pipeline:
     ) -> None:
         running = [worker for worker in self._workers if worker.process.poll() is None]
         for worker in running:
-            worker.process.send_signal(signal.SIGCONT)
+            worker.thaw()
             worker.process.send_signal(signal.SIGTERM)  # so that it leaves its group
         for worker in running:
             with suppress(subprocess.TimeoutExpired):
                 worker.process.wait(_STOP_TIMEOUT_S)
             worker.kill()
+        self._looker.close()
+
+    @cached_property
+    def _client_options(self) -> dict[str, Any]:
+        """How librdkafka, an independent client, connects."""
+        settings, connection = self.settings, self.connection
+        options: dict[str, Any] = {"bootstrap.servers": connection.bootstrap, "log_level": 2}
+        if settings.kafka_security != "plaintext":
+            options |= {
+                "security.protocol": settings.kafka_security,
+                "ssl.ca.location": settings.kafka_ca_file,
+            }
+        if settings.kafka_security == "sasl_ssl":
+            options |= {
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": connection.username,
+                "sasl.password": connection.password,
+            }
+        elif settings.kafka_security == "ssl":
+            options |= {
+                "ssl.certificate.location": settings.kafka_cert_file,
+                "ssl.key.location": settings.kafka_key_file,
+            }
+        return options
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient(self._client_options)
+
+    @cached_property
+    def _looker(self) -> Consumer:
+        """Looks at the detector's group and at topics; joins and reads nothing."""
+        return Consumer({**self._client_options, "group.id": self.settings.app_id})
 
     # -- doing ----------------------------------------------------------------------------------------
 
@@ -167,18 +213,24 @@ class Pipeline:
             )
         )
 
-    def alter_topic(self, name: str, setting: str, value: str) -> None:
-        """Change one setting of a topic."""
-        entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        for altered in admin.incremental_alter_configs([resource]).values():
+    def alter_topic(self, name: str, settings: Mapping[str, str]) -> None:
+        """Change settings of a topic."""
+        entries = [
+            ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+            for setting, value in settings.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        for altered in self._admin.incremental_alter_configs([resource]).values():
             altered.result()
 
-    def worker(self, name: str = "a", env: Mapping[str, str] | None = None) -> Worker:
+    def configure(self, **settings: object) -> None:
+        """Change settings, by their names in Settings, of the workers that are started from now on."""
+        self.own_env |= {f"SMARTBANK_{name.upper()}": str(value) for name, value in settings.items()}
+
+    def worker(self, *, env: Mapping[str, str] | None = None) -> Worker:
         """Start a worker; `wait_ready` tells when it has its partitions."""
         full_env = {**os.environ, **self.own_env, **(env or {})}
-        worker = Worker(full_env, self._folder / f"worker-{name}.log")
+        worker = Worker(full_env, self._folder / f"worker-{len(self._workers) + 1}.log")
         self._workers.append(worker)
         return worker
 
@@ -200,9 +252,7 @@ class Pipeline:
                 self.topics.dead_letters,
             )
         ]
-        consumer = Consumer(
-            {"bootstrap.servers": self.bootstrap, "group.id": "in-step", "fetch.wait.max.ms": 5}
-        )
+        consumer = Consumer({**self._client_options, "group.id": "in-step", "fetch.wait.max.ms": 5})
         consumer.assign(
             [TopicPartition(t, p, 0) for t in effects for p in range(self.settings.topic_partitions)]
         )
@@ -214,17 +264,19 @@ class Pipeline:
         consumer.close()
 
     def producer(self, partitioner: str = "murmur2_random") -> Producer:
-        """A librdkafka producer that waits for all replicas."""
-        return Producer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "partitioner": partitioner,
-                "linger.ms": 5,
-                "message.max.bytes": 1_048_588,
-                "acks": "all",
-                "queue.buffering.max.messages": 1_000_000,
-            }
-        )
+        """The librdkafka producer that waits for all replicas and keeps the order of what it is given."""
+        if partitioner not in self._producers:
+            self._producers[partitioner] = Producer(
+                {
+                    **self._client_options,
+                    "partitioner": partitioner,
+                    "linger.ms": 5,
+                    "message.max.bytes": 1_048_588,
+                    "enable.idempotence": True,  # a batch that is sent again must not overtake the next
+                    "queue.buffering.max.messages": 1_000_000,
+                }
+            )
+        return self._producers[partitioner]
 
     # -- looking --------------------------------------------------------------------------------------
 
@@ -235,9 +287,44 @@ class Pipeline:
     def wait_complete(self, timeout_s: float = 60.0) -> Report:
         """Return the books once they are complete; fail with them where they never are."""
         deadline_s = time.monotonic() + timeout_s
+        with suppress(TimeoutError):  # the books say what is missing
+            wait_until(self.is_read_to_the_end, timeout_s, "inputs read")
         while not (report := self.reconcile()).balances(complete=True):
             assert time.monotonic() < deadline_s, f"books do not balance: {report}"
         return report
+
+    def is_read_to_the_end(self) -> bool:
+        """Whether all that lies in the inputs is committed; False while the broker is away. Cheap."""
+        tps = [tp for topic in self.topics.detector_inputs for tp in self._partitions_of(topic)]
+        try:
+            committed = self._looker.committed(tps, timeout=_LOOK_TIMEOUT_S)
+            return all(tp.offset >= self._end_offset(tp) or not self._end_offset(tp) for tp in committed)
+        except KafkaException:
+            return False
+
+    def count(self, topic: TopicSpec) -> int:
+        """How many records were ever written to a topic. Cheap enough to wait for a moment with it."""
+        return sum(self.end_offsets(topic).values())
+
+    def end_offsets(self, topic: TopicSpec) -> dict[int, int]:
+        """The offset of the next record of each partition."""
+        return {tp.partition: self._end_offset(tp) for tp in self._partitions_of(topic)}
+
+    def members(self) -> int:
+        """How many workers share the partitions; 0 while they are being shared out."""
+        app_id = self.settings.app_id
+        described = self._admin.describe_consumer_groups([app_id], request_timeout=_DESCRIBE_TIMEOUT_S)
+        try:
+            group = described[app_id].result()
+        except KafkaException:  # the first group of a broker takes it a while
+            return 0
+        return len(group.members) if group.state == ConsumerGroupState.STABLE else 0
+
+    def _partitions_of(self, topic: TopicSpec) -> list[TopicPartition]:
+        return [TopicPartition(topic.name, p) for p in range(self.settings.topic_partitions)]
+
+    def _end_offset(self, tp: TopicPartition) -> int:
+        return int(self._looker.get_watermark_offsets(tp, timeout=_LOOK_TIMEOUT_S)[1])
 
     def records(self, topic: TopicSpec) -> list[Any]:
         """All records of a topic, in the order of offsets within a partition."""

@@ -302,7 +302,7 @@ async def test_a_chunk_is_acknowledged_when_the_broker_has_everything(detector: 
     await asyncio.sleep(0)
     assert not chunk.acknowledged
     for future in others:
-        future.set_result(None)  # type: ignore[arg-type]  # of these no offset is wanted
+        future.set_result(None)  # of these no offset is wanted
     await asyncio.sleep(0)
     assert not chunk.acknowledged
     await detector.acknowledge()
