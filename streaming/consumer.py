@@ -158,7 +158,7 @@ class ChunkConsumer(internals.OpenConsumer):
     async def _look_for_zombies(self) -> None:
         while not self.should_stop:
             await self.sleep(self._options.zombie_check_s)
-            if not self.app.rebalancing and not self.app.tables.recovery.in_recovery:
+            if not self.app.rebalancing:
                 await self._zombie_guard.overwrite_foreign_rows()
 
     def is_settled(self, partition: int) -> bool:

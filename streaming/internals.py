@@ -216,7 +216,12 @@ class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]
         return thread
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        await self.drain(lambda: bool(self._stopped.is_set() or fetcher._stopped.is_set()))
+        try:
+            await self.drain(lambda: bool(self._stopped.is_set() or fetcher._stopped.is_set()))
+        except asyncio.CancelledError:
+            # Faust would take it for a restart if a rebalance goes on, and crash for want of a supervisor.
+            if not fetcher.should_stop:
+                raise
 
     def _filter_committable_offsets(self, tps: Any) -> dict[TP, int]:
         return self.offsets_to_commit(super()._filter_committable_offsets(tps))

@@ -62,7 +62,12 @@ class ZombieGuard:
         An acknowledgement told, or the end of a log to which nothing of ours is on its way.
         """
         recovery = self._consumer.app.tables.recovery
+        if recovery.in_recovery:
+            return {}
         fences = {tp: recovery.tp_to_table[tp].data.fence(tp.partition) for tp in recovery.active_tps}
+        fences = {tp: fence for tp, fence in fences.items() if fence.end is not None}
+        if not fences:
+            return {}
         quiet = {tp: fence.end for tp, fence in fences.items() if self._consumer.is_settled(tp.partition)}
         ends = await self._consumer.end_offsets(*fences)
         return {
