@@ -22,6 +22,7 @@ from streaming.consumer import ChunkOptions
 from streaming.decoding import JsonDecoder
 from streaming.internals import producer_of
 from streaming.outbox import Outbox
+from streaming.interpreter import tune_interpreter
 from streaming.recovery import RecoveryMetrics
 from streaming.struct_table import StructTable
 
@@ -109,6 +110,7 @@ def main() -> None:
     """Run a worker until SIGTERM."""
     settings = Settings.from_env(os.environ)
     use_uvloop()
+    tune_interpreter()
     worker = faust.Worker(create_join(settings), loglevel=settings.log_level, redirect_stdouts=False)
     worker.execute_from_commandline()
 

@@ -69,7 +69,7 @@ def measure(options: Options) -> Section:
         chance, now_ms = Random(1), int(time.time() * 1000)
         fixes = (fix(chance, device_id(number), now_ms) for number in range(options.devices))
         produce_events(where.bootstrap, fixes)
-        outcomes = take_turns(list(_contestants(where, options)), options)
+        outcomes = take_turns(list(_contestants(where, options)), options, warm_up=True)
     return Section(
         name="latency",
         command=f"python -m bench latency --rate {options.rate_per_s} --devices {options.devices}"

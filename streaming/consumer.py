@@ -243,11 +243,18 @@ class ChunkConsumer(internals.OpenConsumer):
             self._recovery.restore(tp, records)
         else:  # Faust's own topics, such as the leader's
             for record in records:
-                await self._deliver(self._message_of(tp, record))
+                await self.wait_first(
+                    self.callback(self._message(tp, record, record.key, record.value)),
+                    self.suspend_flow.wait(),
+                )
                 self.note_handed_out(tp, record.offset)
 
     async def _hand_out(self, epoch: int) -> None:
-        """Give agents every chunk that is ready, waiting where they are busy."""
+        """Give agents every chunk that is ready, waiting where they are busy, until the flow is stopped."""
+        if any(group.is_waiting for group in self._groups.values()):
+            await self.wait_first(self._deliver_chunks(epoch), self.suspend_flow.wait())
+
+    async def _deliver_chunks(self, epoch: int) -> None:
         for partition, group in list(self._groups.items()):
             for events in group.take(
                 self._options.chunk_max_records,
@@ -255,7 +262,7 @@ class ChunkConsumer(internals.OpenConsumer):
                 now_s=time.monotonic(),
                 max_idle_s=self._options.max_idle_s,
             ):
-                await self._deliver(self._chunk_message(partition, events))
+                await self.callback(self._chunk_message(partition, events))
                 if epoch != self._epoch or not self.flow_active:
                     return
 
@@ -273,9 +280,6 @@ class ChunkConsumer(internals.OpenConsumer):
         tp, record, _ = events[-1]
         return self._message(tp, record, None, chunk)
 
-    def _message_of(self, tp: TP, record: Record) -> ConsumerMessage:
-        return self._message(tp, record, record.key, record.value)
-
     def _message(self, tp: TP, record: Record, key: bytes | None, value: Any) -> ConsumerMessage:
         """Wrap `value` as Faust's conductor takes it."""
         return ConsumerMessage(
@@ -291,9 +295,6 @@ class ChunkConsumer(internals.OpenConsumer):
             tp=tp,
             generation_id=self.app.consumer_generation_id,
         )
-
-    async def _deliver(self, message: ConsumerMessage) -> None:
-        await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
 
 def _behind(offset: int | None) -> int:

@@ -39,6 +39,11 @@ class PartitionGroup:
         return len(self._events[rank])
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether any record waits here."""
+        return any(self._events)
+
+    @property
     def waits_for_idle(self) -> bool:
         """Whether records wait only for a topic that is caught up to stay empty for long enough."""
         return any(self._events) and any(since_s is not None for since_s in self._empty_since_s)
