@@ -21,8 +21,8 @@ from streaming.chunk_app import chunk_agent, read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.decoding import JsonDecoder
 from streaming.internals import producer_of
-from streaming.outbox import Outbox
 from streaming.interpreter import tune_interpreter
+from streaming.outbox import Outbox
 from streaming.recovery import RecoveryMetrics
 from streaming.struct_table import StructTable
 

@@ -1,4 +1,4 @@
-"""Python's interpreter, set for a worker: many small objects, few cycles, and two threads that must not wait."""
+"""Python set for a worker: many small objects, few cycles, two threads that must not wait for each other."""
 
 import gc
 import sys
