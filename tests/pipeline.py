@@ -148,6 +148,10 @@ class Pipeline:
                 worker.process.wait(_STOP_TIMEOUT_S)
             worker.kill()
         self._looker.close()
+        # librdkafka's clients must go before their broker: one that is freed later may wait for it for ever.
+        self._producers.clear()
+        for client in ("_looker", "_admin"):
+            self.__dict__.pop(client, None)
 
     @cached_property
     def _client_options(self) -> dict[str, Any]:
