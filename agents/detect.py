@@ -25,9 +25,8 @@ from streaming.struct_table import StructTable
 Message = LocationFix | Transaction
 
 TOO_LARGE = "too_large"
-_MAX_RECORD_BYTES = (
-    256 * 1024
-)  # what follows from a record is larger than it, and must fit the broker's 1 MiB
+# What follows from a record is larger than it, and must fit the broker's 1 MiB.
+_MAX_RECORD_BYTES = 256 * 1024
 
 _encode = msgspec.json.Encoder().encode
 

@@ -35,7 +35,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         connection=connection,
         topics=topics,
         **connection.faust_options,
-        **_faust_options(settings),
+        **faust_options(settings),
     )
     inputs = read_in_chunks(
         app,
@@ -74,19 +74,7 @@ def decider_of(settings: Settings) -> Decider:
     )
 
 
-def _outputs(topics: Topics) -> detect.Outputs:
-    return detect.Outputs(
-        decisions=topics.transaction_decisions.name,
-        flagged=topics.potential_fraud.name,
-        dead_letters=topics.dead_letters.name,
-        repartition={
-            LocationFix: topics.location_repartition.name,
-            Transaction: topics.transaction_repartition.name,
-        },
-    )
-
-
-def _faust_options(settings: Settings) -> dict[str, object]:
+def faust_options(settings: Settings) -> dict[str, object]:
     """Faust's settings. Standbys are off: RocksDB directories and quick recovery do their work."""
     return {
         "autodiscover": False,
@@ -117,3 +105,15 @@ def _faust_options(settings: Settings) -> dict[str, object]:
         "web_host": settings.web_host,
         "web_port": settings.web_port or 6066,
     }
+
+
+def _outputs(topics: Topics) -> detect.Outputs:
+    return detect.Outputs(
+        decisions=topics.transaction_decisions.name,
+        flagged=topics.potential_fraud.name,
+        dead_letters=topics.dead_letters.name,
+        repartition={
+            LocationFix: topics.location_repartition.name,
+            Transaction: topics.transaction_repartition.name,
+        },
+    )

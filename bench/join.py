@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from app.cli.worker import use_uvloop
 from app.connection import connection_of
+from app.factory import faust_options
 from app.settings import Settings
 from bench.load import LOCATIONS, TRANSACTIONS
 from bench.peer_rule import Location, Position, Purchase, fraud_of
@@ -41,7 +42,8 @@ def flagged_topic(app_id: str) -> str:
 
 def create_join(settings: Settings) -> faust.App:
     """Make the app; it connects to nothing yet."""
-    app = faust.App(settings.app_id, **connection_of(settings).faust_options, **_faust_options(settings))
+    own = {**faust_options(settings), "web_enabled": False}
+    app = faust.App(settings.app_id, **connection_of(settings).faust_options, **own)
     options = ChunkOptions(
         inputs={LOCATIONS: JsonDecoder(Location), TRANSACTIONS: JsonDecoder(Purchase)},
         recovery_metrics=RecoveryMetrics(CollectorRegistry()),
@@ -81,29 +83,6 @@ def _connect(app: faust.App, inputs: faust.Topic, latest: StructTable[Position],
             await latest.write(chunk, view, outbox)
             await outbox.ship(flagged, chunk.partition, frauds)
             chunk.acknowledge_after(outbox.sends)
-
-
-def _faust_options(settings: Settings) -> dict[str, object]:
-    """Those of the detector's that count here."""
-    return {
-        "autodiscover": False,
-        "store": f"{settings.store}://",
-        "datadir": settings.state_dir,
-        "topic_partitions": settings.topic_partitions,
-        "topic_allow_declare": False,
-        "topic_disable_leader": True,
-        "table_standby_replicas": 0,
-        "stream_wait_empty": True,
-        "stream_buffer_maxsize": 16,
-        "stream_recovery_delay": 0.0,
-        "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": settings.fetch_max_bytes,
-        "broker_commit_interval": settings.commit_interval_s,
-        "producer_acks": -1,
-        "producer_linger": settings.linger_s,
-        "producer_max_batch_size": settings.batch_max_bytes,
-        "web_enabled": False,
-    }
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ class ChunkConsumer(internals.OpenConsumer):
     async def _settle(self) -> None:
         """Wait until every chunk that was begun is acknowledged, commit, and leave true changelogs."""
         deadline_s = time.monotonic() + self._options.settle_timeout_s
-        while not all(ledger.settled() for ledger in self._ledgers.values()):
+        while not all(map(self.is_settled, self._ledgers)):
             if self._lost is not None:
                 return
             if time.monotonic() > deadline_s:

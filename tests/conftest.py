@@ -10,6 +10,7 @@ import pytest
 from app.local_broker.config import BrokerConfig, LocalKafkaError
 from app.local_broker.local_kafka import LocalKafka
 from tests.pipeline import Pipeline
+from tests.secured_kafka import SecuredKafka
 
 # A busy machine is no counter-example.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -54,6 +55,14 @@ def own_kafka(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) ->
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="module")
+def secured(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """A broker with ACLs for a module; `kafka_bootstrap` skips where there can be none."""
+    del kafka_bootstrap
+    with SecuredKafka.running(tmp_path_factory.mktemp("secured")) as running:
+        yield running
 
 
 @pytest.fixture

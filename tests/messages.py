@@ -27,6 +27,25 @@ class Absent:
 
 ABSENT = Absent()
 
+# Values that are no message of any topic, by what is wrong with them.
+POISON = {
+    "not json": b"{",
+    "a zero byte": b"\x00",
+    "empty": b"",
+    "blank": b"  ",
+    "null": b"null",
+    "a list": b"[]",
+    "two records in one": b'{"DeviceId":"a"}\n{"DeviceId":"b"}',
+    "a field is missing": b'{"DeviceId":"a"}',
+    "a field of a wrong type": b'{"DeviceId":1,"Time":"2026-01-01 00:00:00","Latitude":1,"Longitude":1}',
+    "no such day": b'{"DeviceId":"a","Time":"2026-02-30 00:00:00","Latitude":1,"Longitude":1}',
+    "beyond the pole": b'{"DeviceId":"a","Time":"2026-01-01 00:00:00","Latitude":91,"Longitude":1}',
+    "no finite number": b'{"DeviceId":"a","Time":"2026-01-01 00:00:00","Latitude":1e400,"Longitude":1}',
+    "bad utf-8": b'{"DeviceId":"\xff","Time":"2026-01-01 00:00:00","Latitude":1,"Longitude":1}',
+    "deeply nested": b"[" * 3000,
+    "almost the broker's limit": b'{"x":"' + b"y" * 1_000_000 + b'"}',
+}
+
 
 def location_message(**changes: Any) -> dict[str, Any]:
     """A report of a phone in San Jose, with the given fields changed or ABSENT."""

@@ -9,7 +9,7 @@ import pytest
 
 from sources.event_file import Event
 from tests.faults.stream import DEVICES, assert_nothing_is_lost, feeding, let_it_run, phones
-from tests.integration.test_detector import POISON
+from tests.messages import POISON
 from tests.pipeline import Pipeline
 
 pytestmark = pytest.mark.kafka

@@ -71,14 +71,6 @@ class Guarded:
             changed.result()
 
 
-@pytest.fixture(scope="module")
-def secured(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    """A broker with ACLs; `kafka_bootstrap` skips where there can be none."""
-    del kafka_bootstrap
-    with SecuredKafka.running(tmp_path_factory.mktemp("secured")) as running:
-        yield running
-
-
 @pytest.fixture
 def guarded(secured: SecuredKafka, tmp_path: Path, store: str) -> Iterator[Guarded]:
     """Empty topics, and a worker that may do what docs/kafka_security.md says."""

@@ -14,6 +14,7 @@ from app.replay import replay
 from app.settings import PROJECT_DIR
 from models.decision import Decision
 from sources.event_file import Event, read_events
+from tests.messages import POISON
 from tests.pipeline import Pipeline, location, purchase, simulated_events, wait_until
 
 pytestmark = pytest.mark.kafka
@@ -71,25 +72,6 @@ def test_no_card_number_or_name_in_anything_the_detector_writes(pipeline: Pipeli
         fields = json.loads(flagged.value)
         assert fields["card_last4"] == "7899"
         assert "card_token" not in fields
-
-
-POISON = {
-    "not json": b"{",
-    "a zero byte": b"\x00",
-    "empty": b"",
-    "blank": b"  ",
-    "null": b"null",
-    "a list": b"[]",
-    "two records in one": b'{"DeviceId":"a"}\n{"DeviceId":"b"}',
-    "a field is missing": b'{"DeviceId":"a"}',
-    "a field of a wrong type": b'{"DeviceId":1,"Time":"2026-01-01 00:00:00","Latitude":1,"Longitude":1}',
-    "no such day": b'{"DeviceId":"a","Time":"2026-02-30 00:00:00","Latitude":1,"Longitude":1}',
-    "beyond the pole": b'{"DeviceId":"a","Time":"2026-01-01 00:00:00","Latitude":91,"Longitude":1}',
-    "no finite number": b'{"DeviceId":"a","Time":"2026-01-01 00:00:00","Latitude":1e400,"Longitude":1}',
-    "bad utf-8": b'{"DeviceId":"\xff","Time":"2026-01-01 00:00:00","Latitude":1,"Longitude":1}',
-    "deeply nested": b"[" * 3000,
-    "almost the broker's limit": b'{"x":"' + b"y" * 1_000_000 + b'"}',
-}
 
 
 def test_every_poison_is_a_dead_letter_and_hides_no_neighbour(pipeline: Pipeline) -> None:

@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,14 +19,6 @@ pytestmark = pytest.mark.kafka
 
 FAR_LAT = 38.5
 BOTH: tuple[Security, ...] = ("sasl_ssl", "ssl")
-
-
-@pytest.fixture(scope="module")
-def secured(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    """One broker for this module; `kafka_bootstrap` skips where there can be none."""
-    del kafka_bootstrap
-    with SecuredKafka.running(tmp_path_factory.mktemp("secured")) as running:
-        yield running
 
 
 @pytest.fixture

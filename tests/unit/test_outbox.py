@@ -41,7 +41,7 @@ def rows(count: int, size_bytes: int = 10) -> list[tuple[bytes, bytes | None]]:
 
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 66, 500])
 async def test_records_leave_in_order_and_the_last_ones_offset_is_reported(count: int) -> None:
-    """One by one below, in batches of our own above a number: no one must see the difference."""
+    """However many there are."""
     sent = Sent(FakeProducer(first_offset=100))
     await sent.ship(count)
     assert sent.last_offsets == [], "before the acknowledgement there is no offset"
