@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import faust
 import msgspec
@@ -14,7 +15,7 @@ from models.location_fix import LocationFix
 from models.transaction import Transaction
 from streaming.chunk import Chunk, Record
 from streaming.chunk_app import chunk_agent
-from streaming.clock import clock_error
+from streaming.clock import clock_error, surely_not_ahead
 from streaming.errors import RecordError
 from streaming.internals import producer_of
 from streaming.outbox import Outbox
@@ -62,9 +63,10 @@ def connect(
             latest = latest_locations.view(chunk, keys)
             # A device in the table was looked at before: hashing its key costs more than all the rest.
             elsewhere = strays(latest.absent(keys), chunk.partition, partitions)
+            in_time = surely_not_ahead(chunk.events, max_clock_skew_s)
             decisions, flags = [], []
             for tp, record, message in chunk.events:
-                if error := _refusal(record, message, max_clock_skew_s):
+                if error := _refusal(record, message, in_time, max_clock_skew_s):
                     letter = _dead_letter(tp, record, error)
                     await outbox.send(outputs.dead_letters, letter.key, letter.value, headers=letter.headers)
                 elif (key := message.key) != record.key or key in elsewhere:
@@ -83,13 +85,17 @@ def connect(
             chunk.acknowledge_after(outbox.sends)
 
 
-def _refusal(record: Record, value: Message | RecordError, max_skew_s: float) -> RecordError | None:
+def _refusal(
+    record: Record, value: Message | RecordError, in_time: datetime, max_skew_s: float
+) -> RecordError | None:
     """Why a record is not processed; None where it is."""
     if isinstance(value, RecordError):
         return value
     length_bytes = len(record.value or b"")  # a message's key is in its value, too
     if length_bytes > _MAX_RECORD_BYTES:
         return RecordError(TOO_LARGE, f"{length_bytes} bytes; messages have at most {_MAX_RECORD_BYTES}")
+    if value.event_time <= in_time:
+        return None
     return clock_error(value.event_time_ns, record.timestamp, max_skew_s)
 
 

@@ -264,6 +264,12 @@ class Envelope:
         return EnvelopeJudgement(
             verdict="no_location",
             reasons=(NEVER_SEEN,),
+            distance_m=None,
+            elapsed_s=None,
+            implied_speed_mps=None,
+            reported_speed_mps=None,
+            allowed_speed_mps=None,
+            fixes=(),
             profile=self.profile.name,
             profile_version=self.profile.version,
         )

@@ -32,6 +32,12 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
             return Judgement(
                 verdict="no_location",
                 reasons=(NEVER_SEEN,),
+                distance_m=None,
+                elapsed_s=None,
+                implied_speed_mps=None,
+                reported_speed_mps=None,
+                allowed_speed_mps=None,
+                fixes=(),
                 profile=PROFILE,
                 profile_version=PROFILE_VERSION,
             )

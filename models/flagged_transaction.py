@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from models.decision import Decision, Stage
@@ -13,7 +12,7 @@ from models.transaction import Transaction
 FlagEvent = Literal["flagged", "confirmed", "retracted"]
 
 
-class FlaggedTransaction(Judgement, frozen=True, kw_only=True, gc=False):
+class FlaggedTransaction(Judgement, frozen=True, gc=False):
     """A transaction that the phone speaks against. Topic Potential_fraud_transactions; key: device id, UTF-8.
 
     `event` says what happened to the flag. The card shows as its last four digits, never beside a token
@@ -29,28 +28,45 @@ class FlaggedTransaction(Judgement, frozen=True, kw_only=True, gc=False):
     latitude_deg: float
     longitude_deg: float
     amount: float
-    user_token: str | None = None
-    card_last4: str | None = None
-    merchant_id: str | int | None = None
-    merchant: str | None = None
-    merchant_category: str | None = None
-    transaction_type: str | None = None
-    transaction_device: str | None = None
+    user_token: str | None
+    card_last4: str | None
+    merchant_id: str | int | None
+    merchant: str | None
+    merchant_category: str | None
+    transaction_type: str | None
+    transaction_device: str | None
 
     @classmethod
     def of(cls, transaction: Transaction, decision: Decision, event: FlagEvent) -> "FlaggedTransaction":
         """Join a transaction with the decision that flagged it."""
-        fields = msgspec.structs.asdict(decision)
-        del fields["card_token"]
+        # By position, as in Decision.of.
         return cls(
-            **fields,
-            event=event,
-            card_last4=last_four(transaction.card_number),
-            merchant_id=transaction.merchant_id,
-            merchant=transaction.merchant,
-            merchant_category=transaction.merchant_category,
-            transaction_type=transaction.transaction_type,
-            transaction_device=transaction.transaction_device,
+            decision.verdict,
+            decision.reasons,
+            decision.distance_m,
+            decision.elapsed_s,
+            decision.implied_speed_mps,
+            decision.reported_speed_mps,
+            decision.allowed_speed_mps,
+            decision.fixes,
+            decision.profile,
+            decision.profile_version,
+            event,
+            decision.transaction_id,
+            decision.device_id,
+            decision.stage,
+            decision.revision,
+            decision.transaction_time,
+            decision.latitude_deg,
+            decision.longitude_deg,
+            decision.amount,
+            decision.user_token,
+            last_four(transaction.card_number),
+            transaction.merchant_id,
+            transaction.merchant,
+            transaction.merchant_category,
+            transaction.transaction_type,
+            transaction.transaction_device,
         )
 
 

@@ -19,22 +19,25 @@ class UsedFix(msgspec.Struct, frozen=True, gc=False):
     accuracy_m: float | None
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A verdict with the figures that it was reached by, so that anyone can recompute it."""
+class Judgement(msgspec.Struct, frozen=True, gc=False):
+    """A verdict with the figures that it was reached by, so that anyone can recompute it.
+
+    Without a location of the device, its figures are None and `fixes` is empty.
+    """
 
     verdict: Verdict
     reasons: Annotated[tuple[str, ...], Meta(description="Codes; docs/verdicts.md explains each.")]
     distance_m: Annotated[
         float | None, Meta(description="WGS84 geodesic from the fix to the transaction; null without a fix.")
-    ] = None
+    ]
     elapsed_s: Annotated[
         float | None, Meta(description="Transaction time less fix time: negative where the fix is later.")
-    ] = None
-    implied_speed_mps: float | None = None
-    reported_speed_mps: float | None = None
+    ]
+    implied_speed_mps: float | None
+    reported_speed_mps: float | None
     allowed_speed_mps: Annotated[
         float | None, Meta(description="Flagged where the implied speed is above this.")
-    ] = None
-    fixes: Annotated[tuple[UsedFix, ...], Meta(description="The location reports it stands on.")] = ()
+    ]
+    fixes: Annotated[tuple[UsedFix, ...], Meta(description="The location reports it stands on.")]
     profile: Annotated[str, Meta(description="Name of the rule.")]
     profile_version: Annotated[int, Meta(description="Rises when the rule changes.")]

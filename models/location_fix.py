@@ -5,9 +5,10 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from models.fix import Fix
-from models.times import check_time, epoch_ns
+from models.times import checked_utc, epoch_ns
 
 DeviceId = Annotated[str, Meta(min_length=1, max_length=256, description="Id of the phone or device.")]
 LatitudeDeg = Annotated[float, Meta(ge=-90, le=90, description="Degrees north, WGS84.")]
@@ -41,7 +42,7 @@ class LocationFix(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Refuse an id of blanks, which would be one device for everybody, and a time that does not fit."""
         if not self.device_id.strip():
             raise ValueError("DeviceId is blank")
-        check_time(self.event_time, "Time")
+        force_setattr(self, "event_time", checked_utc(self.event_time, "Time"))
 
     @property
     def key(self) -> bytes:

@@ -19,22 +19,19 @@ def utc_datetime(time_ns: int) -> datetime:
     return _EPOCH + timedelta(0, 0, time_ns // 1000)
 
 
-def in_utc(moment: datetime) -> datetime:
-    """The same moment with the zone UTC, as it is written on topics; a time without a zone is UTC."""
+def checked_utc(moment: datetime, name: str) -> datetime:
+    """The same moment with the zone UTC, as it is written on topics; a time without a zone is UTC.
+
+    Raises ValueError where the nanoseconds since the epoch may not fit 64 bits. The year 1, which several
+    languages write where there is no time, is the one to expect.
+    """
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"{name} is not within the years {_FIRST_YEAR} to {_LAST_YEAR}")
     if moment.tzinfo is UTC:
         return moment
     if moment.tzinfo is None:
         return _EPOCH + (moment - _EPOCH_WITHOUT_ZONE)  # a third of what it takes to replace the zone
     return moment.astimezone(UTC)
-
-
-def check_time(moment: datetime, name: str) -> None:
-    """Raise ValueError where the nanoseconds since the epoch of `moment` may not fit 64 bits.
-
-    The year 1, which several languages write where there is no time, is the one to expect.
-    """
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f"{name} is not within the years {_FIRST_YEAR} to {_LAST_YEAR}")
 
 
 def parse_time(text: str) -> datetime:

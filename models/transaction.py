@@ -9,7 +9,7 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from models.location_fix import DeviceId, LatitudeDeg, LongitudeDeg
-from models.times import check_time, epoch_ns
+from models.times import checked_utc, epoch_ns
 
 TransactionId = Annotated[str, Meta(min_length=1, max_length=256, description="Id of the transaction.")]
 NumberText = Annotated[str, Meta(max_length=32, description="The same as text.")]
@@ -44,7 +44,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             raise ValueError("Transaction ID is blank")
         if not self.device_id.strip():
             raise ValueError("Device ID is blank")
-        check_time(self.event_time, "Timestamp")
+        force_setattr(self, "event_time", checked_utc(self.event_time, "Timestamp"))
         if isinstance(self.latitude, str):
             force_setattr(self, "latitude", _degrees(self.latitude, 90, "Location Latitude"))
         if isinstance(self.longitude, str):

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from functools import partial
 from typing import Any
 
 from faust.transport.drivers import aiokafka as faust_aiokafka
@@ -19,8 +19,8 @@ from faust.types.tuples import ConsumerMessage
 from mode import Service
 
 from streaming import internals
-from streaming.chunk import Chunk, Event, Ledger, Record
-from streaming.decoding import JsonDecoder
+from streaming.chunk import Chunk, Ledger, Ranked, Record
+from streaming.decoding import JsonDecoder, decode_events
 from streaming.errors import FatalError, OutputLostError
 from streaming.merge import PartitionGroup
 from streaming.recovery import RecoveryMetrics, TableRecovery
@@ -236,9 +236,8 @@ class ChunkConsumer(internals.OpenConsumer):
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         if tp.topic in self._topics:
             rank = self._topics.index(tp.topic)
-            values = self._decoders[rank].decode_many([record.value for record in records])
             group = self._groups.setdefault(tp.partition, PartitionGroup(len(self._topics)))
-            group.push(rank, list(zip(repeat(tp), records, values, strict=False)))  # tp goes on for ever
+            group.push(rank, records)
         elif self.is_changelog(tp):
             self._recovery.restore(tp, records)
         else:  # Faust's own topics, such as the leader's
@@ -256,29 +255,30 @@ class ChunkConsumer(internals.OpenConsumer):
 
     async def _deliver_chunks(self, epoch: int) -> None:
         for partition, group in list(self._groups.items()):
-            for events in group.take(
+            for records in group.take(
                 self._options.chunk_max_records,
                 caught_up=self._caught_up(partition),
                 now_s=time.monotonic(),
                 max_idle_s=self._options.max_idle_s,
             ):
-                await self.callback(self._chunk_message(partition, events))
+                await self.callback(self._chunk_message(partition, records))
                 if epoch != self._epoch or not self.flow_active:
                     return
 
     def _caught_up(self, partition: int) -> Callable[[int], bool]:
         return lambda rank: self.is_caught_up(TP(self._topics[rank], partition))
 
-    def _chunk_message(self, partition: int, events: list[Event]) -> ConsumerMessage:
+    def _chunk_message(self, partition: int, records: list[Ranked]) -> ConsumerMessage:
         """Wrap a chunk as the message that Faust's conductor takes to the agent's stream."""
-        last_offsets = {tp.topic: record.offset for tp, record, _ in events}
-        ends = {TP(topic, partition): offset + 1 for topic, offset in last_offsets.items()}
-        chunk = Chunk(partition, events, ends, self._on_output_lost)
+        tps = [TP(topic, partition) for topic in self._topics]
+        ends = {tps[rank]: record.offset + 1 for rank, record in dict(records).items()}  # of each, the last
+        decode = partial(decode_events, records, tps, self._decoders)
+        chunk = Chunk(partition, decode, ends, self._on_output_lost)
         self._ledgers.setdefault(partition, Ledger()).enter(chunk)
         now_s = time.monotonic()
         self.app.monitor.stream_inbound_time.update(dict.fromkeys(ends, now_s))
-        tp, record, _ = events[-1]
-        return self._message(tp, record, None, chunk)
+        last_rank, last_record = records[-1]
+        return self._message(tps[last_rank], last_record, None, chunk)
 
     def _message(self, tp: TP, record: Record, key: bytes | None, value: Any) -> ConsumerMessage:
         """Wrap `value` as Faust's conductor takes it."""

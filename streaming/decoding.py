@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from faust.types import TP
 
+from streaming.chunk import Event, Ranked
 from streaming.errors import RecordError
 
 MALFORMED = "malformed"
@@ -80,6 +82,17 @@ class JsonDecoder(Generic[T]):
             return msgspec.convert(self._repair(loose), self._type)
         except ValueError as reason:  # msgspec's ValidationError is one, too
             raise RecordError(MALFORMED, str(reason)) from None
+
+
+def decode_events(
+    records: Sequence[Ranked], tps: Sequence[TP], decoders: Sequence[JsonDecoder[Any]]
+) -> list[Event]:
+    """Decode records of several topics, whose places and decoders are given by rank; keep their order."""
+    values = [
+        iter(decoder.decode_many([record.value for rank, record in records if rank == wanted]))
+        for wanted, decoder in enumerate(decoders)
+    ]
+    return [(tps[rank], record, next(values[rank])) for rank, record in records]
 
 
 def _without_payload(error: Exception) -> str:

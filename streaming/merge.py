@@ -2,9 +2,9 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
 
-from streaming.chunk import Event
+from streaming.chunk import Ranked, Record
 
 
 class PartitionGroup:
@@ -18,42 +18,42 @@ class PartitionGroup:
 
     def __init__(self, topic_count: int) -> None:
         self._times_ms: list[list[int]] = [[] for _ in range(topic_count)]
-        self._events: list[list[Event]] = [[] for _ in range(topic_count)]
+        self._records: list[list[Ranked]] = [[] for _ in range(topic_count)]
         self._latest_ms = [0] * topic_count
         self._empty_since_s: list[float | None] = [None] * topic_count
 
-    def push(self, rank: int, events: Sequence[Event]) -> None:
+    def push(self, rank: int, records: Sequence[Record]) -> None:
         """Add records of the topic of that rank, in the order of their offsets."""
-        if not events:
+        if not records:
             return
         times_ms = list(
-            accumulate([record.timestamp for _, record, _ in events], max, initial=self._latest_ms[rank])
+            accumulate([record.timestamp for record in records], max, initial=self._latest_ms[rank])
         )
         self._times_ms[rank] += times_ms[1:]
-        self._events[rank] += events
+        self._records[rank] += zip(repeat(rank), records)  # the rank goes on for ever
         self._latest_ms[rank] = times_ms[-1]
         self._empty_since_s[rank] = None
 
     def buffered(self, rank: int) -> int:
         """How many records of the topic of that rank wait here."""
-        return len(self._events[rank])
+        return len(self._records[rank])
 
     @property
     def is_waiting(self) -> bool:
         """Whether any record waits here."""
-        return any(self._events)
+        return any(self._records)
 
     @property
     def waits_for_idle(self) -> bool:
         """Whether records wait only for a topic that is caught up to stay empty for long enough."""
-        return any(self._events) and any(since_s is not None for since_s in self._empty_since_s)
+        return any(self._records) and any(since_s is not None for since_s in self._empty_since_s)
 
     def take(
         self, limit: int, *, caught_up: Callable[[int], bool], now_s: float, max_idle_s: float
-    ) -> Iterator[list[Event]]:
+    ) -> Iterator[list[Ranked]]:
         """Hand out all that is ready, in time order, at most `limit` records at once."""
-        ranks = range(len(self._events))
-        while any(self._events):
+        ranks = range(len(self._records))
+        while any(self._records):
             # All are asked, not only up to the first that may: topics idle at the same time, not one by one.
             earlier = [self._may_bring_earlier(rank, caught_up, now_s, max_idle_s) for rank in ranks]
             if any(earlier):
@@ -66,7 +66,7 @@ class PartitionGroup:
         self, rank: int, caught_up: Callable[[int], bool], now_s: float, max_idle_s: float
     ) -> bool:
         """Whether the topic's next record may be earlier than what others have buffered."""
-        if self._events[rank]:
+        if self._records[rank]:
             return False
         if not caught_up(rank):
             self._empty_since_s[rank] = None
@@ -84,13 +84,13 @@ class PartitionGroup:
             for rank, times in enumerate(self._times_ms)
         ]
 
-    def _merge(self, counts: Sequence[int]) -> list[Event]:
+    def _merge(self, counts: Sequence[int]) -> list[Ranked]:
         """Remove so many records from the front of each topic; return them in time order."""
         times_ms = [t for times, n in zip(self._times_ms, counts, strict=True) for t in times[:n]]
-        events = [e for buffer, n in zip(self._events, counts, strict=True) for e in buffer[:n]]
-        for times, buffer, n in zip(self._times_ms, self._events, counts, strict=True):
+        records = [r for buffer, n in zip(self._records, counts, strict=True) for r in buffer[:n]]
+        for times, buffer, n in zip(self._times_ms, self._records, counts, strict=True):
             del times[:n], buffer[:n]
         if sum(n > 0 for n in counts) == 1:
-            return events
+            return records
         # A stable sort over one ascending run a topic is a merge in which the lower rank goes first.
-        return [events[i] for i in sorted(range(len(events)), key=times_ms.__getitem__)]
+        return [records[i] for i in sorted(range(len(records)), key=times_ms.__getitem__)]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from app.topics import topics_of
 from models.dead_letter import DeadLetter
 from models.fix import Fix
 from streaming.chunk import Chunk
+from streaming.decoding import decode_events
 from streaming.errors import OutputLostError
 from streaming.partitions import partition_of
 from tests.messages import (
@@ -56,9 +58,12 @@ class WatchedChunk(Chunk):
     def __init__(self, records: Sequence[ConsumerRecord]) -> None:
         self.losses: list[OutputLostError] = []
         self.handed_over = asyncio.Event()
-        events = [(TP(r.topic, r.partition), r, DECODERS[r.topic].decode_many([r.value])[0]) for r in records]
-        ends = {TP(r.topic, r.partition): r.offset + 1 for r in records}
-        super().__init__(records[0].partition, events, ends, self.losses.append)
+        partition = records[0].partition
+        tps = [TP(topic, partition) for topic in DECODERS]
+        ranked = [(list(DECODERS).index(r.topic), r) for r in records]
+        ends = {TP(r.topic, partition): r.offset + 1 for r in records}
+        decode = partial(decode_events, ranked, tps, list(DECODERS.values()))
+        super().__init__(partition, decode, ends, self.losses.append)
 
     def acknowledge_after(self, sends: Any) -> None:
         """As ever, and say so."""

@@ -7,10 +7,12 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.chunk import Chunk, Ledger
+from streaming.chunk import Chunk, Event, Ledger
 from streaming.errors import OutputLostError
+from tests.messages import record
 
 INPUT = TP("transaction_data", 3)
+EVENTS: list[Event] = [(INPUT, record(), "decoded")]
 
 
 class Losses(list[OutputLostError]):
@@ -18,7 +20,7 @@ class Losses(list[OutputLostError]):
 
     def chunk(self, end: int = 10) -> Chunk:
         """A chunk of INPUT that ends before offset `end`."""
-        return Chunk(INPUT.partition, [], {INPUT: end}, self.append)
+        return Chunk(INPUT.partition, lambda: EVENTS, {INPUT: end}, self.append)
 
 
 def sends(count: int) -> list[Future[None]]:
@@ -52,6 +54,16 @@ def test_only_a_prefix_of_acknowledged_chunks_is_committed(sends_by_chunk: list[
         assert ledger.close() == {}, "what was struck out is not reported again"
     assert committed == len(sends_by_chunk)
     assert not losses
+
+
+def test_events_are_decoded_for_as_long_as_somebody_works_on_them() -> None:
+    """What waits for its turn, or for a commit, is raw records, and then nothing."""
+    chunk = Losses().chunk()
+    assert not chunk.events
+    chunk.begin()
+    assert chunk.events == EVENTS
+    chunk.acknowledge_after(sends(1))
+    assert not chunk.events
 
 
 def test_a_chunk_that_nothing_follows_from_is_acknowledged_at_once() -> None:
@@ -130,7 +142,7 @@ def test_offsets_of_several_inputs_are_committed_together() -> None:
     other = TP("location_data", 3)
     ledger = Ledger()
     for ends in ({INPUT: 1, other: 7}, {INPUT: 2}):
-        chunk = Chunk(3, [], ends, lambda _: None)
+        chunk = Chunk(3, list, ends, lambda _: None)
         ledger.enter(chunk)
         chunk.acknowledge_after([])
     assert ledger.close() == {INPUT: 2, other: 7}

@@ -1,10 +1,16 @@
 """Event times that lie too far after their record are refused."""
 
+from datetime import datetime
+
 import pytest
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.clock import CLOCK_AHEAD, clock_error
+from models.times import epoch_ns
+from streaming.clock import CLOCK_AHEAD, clock_error, surely_not_ahead
+from tests.messages import record
+from tests.strategies import moments
 
 MAX_SKEW_S = 300.0
 
@@ -44,3 +50,17 @@ def test_any_two_times_can_be_compared(event_time_ns: int, record_time_ms: int) 
     rounding_ns = 10_000 + abs(ahead_ns) * 1e-9
     if abs(ahead_ns - MAX_SKEW_S * 1e9) > rounding_ns:
         assert refused == (ahead_ns > MAX_SKEW_S * 1e9)
+
+
+@given(moments(), st.lists(st.integers(-1, 2**63 - 1) | st.integers(0, 2**42), min_size=1, max_size=4))
+def test_what_surely_is_not_ahead_is_not(moment: datetime, record_times_ms: list[int]) -> None:
+    """The quick look may send an event on to the exact one, and never past it."""
+    events = [(TP("t", 0), record(timestamp_ms=ms), None) for ms in record_times_ms]
+    if moment <= surely_not_ahead(events, MAX_SKEW_S):
+        assert all(clock_error(epoch_ns(moment), ms, MAX_SKEW_S) is None for ms in record_times_ms)
+
+
+def test_the_quick_look_spares_what_is_at_the_limit() -> None:
+    """Else it would spare nothing."""
+    events = [(TP("t", 0), record(timestamp_ms=ms), None) for ms in (1_711_972_900_000, 1_711_972_800_000)]
+    assert epoch_ns(surely_not_ahead(events, MAX_SKEW_S)) == (1_711_972_800_000 + 300_000) * 10**6

@@ -92,6 +92,22 @@ def test_the_flagged_topic_has_four_digits_and_no_token_of_the_card() -> None:
     assert decision.card_token not in msgspec.json.encode(flag).decode()
 
 
+def test_every_figure_stands_under_its_own_name() -> None:
+    """They are handed on by position: two of one type could change places."""
+    transaction = read_transaction(transaction_message())
+    seven_s_earlier = Fix(NOON_MS * 10**6 - 7 * 10**9, 0.0, 0.0, speed_mps=3.0)
+    figures = msgspec.structs.asdict(DECIDER.rule.judge(transaction, seven_s_earlier))
+    assert len(set(map(repr, figures.values()))) == len(figures), "equal values would hide an exchange"
+    decision = DECIDER.decide(transaction, seven_s_earlier)
+    flag = FlaggedTransaction.of(transaction, decision, "flagged")
+    for line in (decision, flag):
+        assert figures.items() <= msgspec.structs.asdict(line).items()
+    for name in ("transaction_id", "device_id", "latitude_deg", "longitude_deg", "amount"):
+        assert getattr(decision, name) == getattr(transaction, name)
+    for name in ("merchant_id", "merchant", "merchant_category", "transaction_type", "transaction_device"):
+        assert getattr(flag, name) == getattr(transaction, name)
+
+
 def test_a_flagged_transaction_repeats_its_decision_but_for_the_card() -> None:
     """A consumer of the flagged topic needs no join."""
     _, decision, flag = flagged()

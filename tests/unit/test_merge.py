@@ -4,11 +4,10 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import pytest
-from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.chunk import Event
+from streaming.chunk import Record
 from streaming.merge import PartitionGroup
 from tests.messages import record
 
@@ -22,14 +21,10 @@ class Place(NamedTuple):
     offset: int
 
 
-def feed_of(times_by_rank: list[list[int]]) -> list[list[Event]]:
-    """A record, with its place as the value, for each timestamp of each topic."""
+def feed_of(times_by_rank: list[list[int]]) -> list[list[Record]]:
+    """A record for each timestamp of each topic."""
     return [
-        [
-            (TP(f"topic-{rank}", 0), record(offset=offset, timestamp_ms=ms), Place(rank, offset))
-            for offset, ms in enumerate(times)
-        ]
-        for rank, times in enumerate(times_by_rank)
+        [record(offset=offset, timestamp_ms=ms) for offset, ms in enumerate(times)] for times in times_by_rank
     ]
 
 
@@ -69,7 +64,7 @@ class Feeder:
         taken = []
         for chunk in chunks:
             assert 0 < len(chunk) <= limit
-            taken += [place for _, _, place in chunk]
+            taken += [Place(rank, record.offset) for rank, record in chunk]
         self.out += taken
         return taken
 

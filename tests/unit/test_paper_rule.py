@@ -127,7 +127,16 @@ def test_a_device_never_seen_is_no_location() -> None:
     """Neither guilty nor cleared, and without any figures."""
     judgement = PaperRule().judge(read_transaction(transaction_message()), None)
     assert judgement == Judgement(
-        verdict="no_location", reasons=("device_never_seen",), profile="paper", profile_version=1
+        verdict="no_location",
+        reasons=("device_never_seen",),
+        distance_m=None,
+        elapsed_s=None,
+        implied_speed_mps=None,
+        reported_speed_mps=None,
+        allowed_speed_mps=None,
+        fixes=(),
+        profile="paper",
+        profile_version=1,
     )
 
 

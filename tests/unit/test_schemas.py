@@ -50,6 +50,10 @@ DECISION = Decision.of(
         verdict="flagged",
         reasons=("faster_than_reported",),
         distance_m=20.3,
+        elapsed_s=0.0,
+        implied_speed_mps=0.0,
+        reported_speed_mps=None,
+        allowed_speed_mps=1.0,
         fixes=(
             UsedFix(
                 event_time=datetime(2024, 4, 1, 10, tzinfo=UTC),

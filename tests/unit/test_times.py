@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 
-from models.times import check_time, epoch_ns, parse_time, utc_datetime
+from models.times import checked_utc, epoch_ns, parse_time, utc_datetime
 from tests.strategies import moments
 
 TEN_O_CLOCK_US = 1_711_965_600_000_000  # 2024-04-01T10:00:00Z
@@ -70,11 +70,14 @@ def test_a_zone_moves_the_clock_not_the_moment() -> None:
     """The same instant in three zones."""
     utc = datetime(2024, 4, 1, 10, tzinfo=UTC)
     east, west = (utc.astimezone(timezone(timedelta(hours=h))) for h in (14, -12))
-    assert epoch_ns(utc) == epoch_ns(east) == epoch_ns(west) == TEN_O_CLOCK_US * 1000
+    without = utc.replace(tzinfo=None)
+    for moment in (utc, east, west, without):
+        assert epoch_ns(moment) == TEN_O_CLOCK_US * 1000
+        assert (checked_utc(moment, "Time"), checked_utc(moment, "Time").tzinfo) == (utc, UTC)
 
 
 @pytest.mark.parametrize("year", [1, 1600, 1677, 2262, 9999])
 def test_a_year_whose_nanoseconds_may_not_fit_64_bits_is_refused(year: int) -> None:
     """Tables hold nanoseconds in 64 bits: a larger number would stop the worker, not the record."""
     with pytest.raises(ValueError, match="Time is not within the years 1678 to 2261"):
-        check_time(datetime(year, 3, 1, tzinfo=UTC), "Time")
+        checked_utc(datetime(year, 3, 1, tzinfo=UTC), "Time")
