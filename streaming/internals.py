@@ -5,8 +5,9 @@ Their versions are pinned for this reason; tests/unit/test_internals.py says whi
 """
 
 import asyncio
+import time
 from asyncio import Future
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ import faust
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.errors import CorruptRecordException, ProducerClosed, for_code
-from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.stores.base import Store
 from faust.tables.recovery import Recovery
@@ -25,6 +26,7 @@ from streaming.chunk import Record
 
 _METADATA_WAIT_S = 5.0
 _MOST_WAITING_BATCHES = 8
+_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 class FetchWaitThread(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -250,7 +252,7 @@ def producer_of(app: faust.App) -> AIOKafkaProducer:
 
 
 async def append_rows(
-    producer: AIOKafkaProducer, topic: str, partition: int, rows: Iterable[tuple[bytes, bytes | None]]
+    producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[tuple[bytes, bytes | None]]
 ) -> list[tuple[Future[Any], int]]:
     """Append rows, in order, to the batches that wait for their partition's turn to be sent.
 
@@ -262,17 +264,29 @@ async def append_rows(
     await producer.partitions_for(topic)  # so that it knows where the partition's leader is
     accumulator, tp = producer._message_accumulator, TopicPartition(topic, partition)
     used: list[tuple[Future[Any], int]] = []
-    remaining = iter(rows)
-    row = next(remaining, None)
-    while row is not None:
+    while rows:
         batch = await _open_batch(accumulator, tp)
-        builder = batch._builder
-        filled = builder.record_count()
-        while row is not None and builder.append(key=row[0], value=row[1], timestamp=None) is not None:
-            row = next(remaining, None)
-        if builder.record_count() > filled:
-            used.append((batch.future, builder.record_count() - 1))
+        count = _fill(batch._builder, rows)
+        if count:
+            used.append((batch.future, batch._builder.record_count() - 1))
+        rows = rows[count:]
     return used
+
+
+def _fill(builder: BatchBuilder, rows: Sequence[tuple[bytes, bytes | None]]) -> int:
+    """Append rows until the batch is full; return how many it took.
+
+    The builder's own append, which serializes and reads the clock for each, takes twice as long.
+    """
+    first, now_ms, append = builder.record_count(), int(time.time() * 1000), builder._builder.append
+    count = 0
+    for key, value in rows:
+        if append(first + count, now_ms, key, value, _NO_HEADERS) is None:
+            builder.close()
+            break
+        count += 1
+    builder._relative_offset = first + count
+    return count
 
 
 async def _open_batch(accumulator: MessageAccumulator, tp: TopicPartition) -> MessageBatch:

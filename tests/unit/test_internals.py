@@ -81,7 +81,7 @@ def test_the_installed_version_is_the_pinned_one(package: str) -> None:
         (MessageAccumulator, "_append_batch", ["self", "builder", "tp"]),
         (MessageAccumulator, "create_builder", ["self", "key_serializer", "value_serializer"]),
         (MessageBatch, "wait_drain", ["self", "timeout"]),
-        (BatchBuilder, "append", ["self", "timestamp", "key", "value", "headers"]),
+        (BatchBuilder, "close", ["self"]),
         (BatchBuilder, "closed", ["self"]),
         (BatchBuilder, "record_count", ["self"]),
     ],
@@ -123,6 +123,8 @@ def test_a_private_method_that_is_awaited_is_a_coroutine(name: str) -> None:
         (MessageAccumulator, "_closed"),
         (MessageAccumulator, "_exception"),
         (MessageBatch, "_builder"),
+        (BatchBuilder, "_builder"),
+        (BatchBuilder, "_relative_offset"),
         (MessageBatch, "future"),
         (Recovery, "signal_recovery_end"),
         (Recovery, "active_tps"),
@@ -202,6 +204,9 @@ def test_rows_can_be_appended_to_a_batch_that_waits() -> None:
     assert "pending_batches = self._batches.get(tp)" in source, REMEDY
     assert "batch = self._append_batch(builder, tp)" in source, REMEDY
     assert "self._batches[tp].popleft()" in inspect.getsource(MessageAccumulator._pop_batch), REMEDY
+    appended = "".join(inspect.getsource(BatchBuilder.append).split())
+    assert "self._builder.append(self._relative_offset,timestamp,key=" in appended, REMEDY
+    assert "ifmetadataisNone:self.close()" in appended, REMEDY
 
 
 # What our classes mean to override of Faust's. Everything else that they define must be new.
