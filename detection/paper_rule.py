@@ -44,7 +44,8 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
         travelled_m = distance_m(
             fix.latitude_deg, fix.longitude_deg, transaction.latitude_deg, transaction.longitude_deg
         )
-        elapsed_s = (transaction.event_time_ns - fix.event_time_ns) / 1e9
+        seen_at = utc_datetime(fix.event_time_ns)
+        elapsed_s = (transaction.event_time - seen_at).total_seconds()
         implied_mps = travelled_m / abs(elapsed_s) if elapsed_s else 0.0
         reported_mps = fix.speed_mps or 0.0
         allowed_mps = reported_mps + self.tolerance_mps
@@ -59,7 +60,7 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
             allowed_speed_mps=allowed_mps,
             fixes=(
                 UsedFix(
-                    event_time=utc_datetime(fix.event_time_ns),
+                    event_time=seen_at,
                     latitude_deg=fix.latitude_deg,
                     longitude_deg=fix.longitude_deg,
                     speed_mps=fix.speed_mps,

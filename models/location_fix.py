@@ -40,7 +40,7 @@ class LocationFix(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def __post_init__(self) -> None:
         """Refuse an id of blanks, which would be one device for everybody, and a time that does not fit."""
-        if not self.device_id.strip():
+        if self.device_id.isspace():
             raise ValueError("DeviceId is blank")
         force_setattr(self, "event_time", checked_utc(self.event_time, "Time"))
 

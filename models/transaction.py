@@ -40,9 +40,9 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def __post_init__(self) -> None:
         """Refuse blank ids, a time that does not fit, and coordinates in text that are not in range."""
-        if not self.transaction_id.strip():
+        if self.transaction_id.isspace():
             raise ValueError("Transaction ID is blank")
-        if not self.device_id.strip():
+        if self.device_id.isspace():
             raise ValueError("Device ID is blank")
         force_setattr(self, "event_time", checked_utc(self.event_time, "Timestamp"))
         if isinstance(self.latitude, str):
@@ -81,8 +81,8 @@ def _degrees(text: str, limit_deg: float, name: str) -> float:
         degrees = float(text)
     except ValueError:
         degrees = math.nan
-    if "_" in text or math.isnan(degrees):  # Python alone reads 1_0 as a number
+    if -limit_deg <= degrees <= limit_deg and "_" not in text:  # Python alone reads 1_0 as a number
+        return degrees
+    if math.isnan(degrees) or "_" in text:
         raise ValueError(f"{name} is not a number")
-    if not -limit_deg <= degrees <= limit_deg:
-        raise ValueError(f"{name} is not within ±{limit_deg} degrees")
-    return degrees
+    raise ValueError(f"{name} is not within ±{limit_deg} degrees")

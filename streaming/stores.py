@@ -9,11 +9,13 @@ from typing import Protocol
 from rocksdict import AccessType, Options, Rdict, WriteBatch
 
 from streaming.errors import FatalError
+from streaming.recent_rows import RecentRows
 
 log = logging.getLogger(__name__)
 
 Row = tuple[bytes, bytes | None]  # key and value; None deletes
 
+_RECENT_ROWS = 10_000  # of a generation and partition
 _OFFSET_KEY = b""  # no row's key: it lies beside the rows, so that no damage can part it from them
 
 
@@ -96,43 +98,52 @@ class RocksPartition:
     that shows only when rows are read ends the worker with FatalError; the next start rebuilds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, recent_rows: int = _RECENT_ROWS) -> None:
         self._unsettled: dict[bytes, Mapping[bytes, bytes | None]] = {}  # key -> the rows that put it last
+        self._recent = RecentRows(recent_rows)
         self._path = path
         self._db, self.offset = _open_or_rebuild(path)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The rows of those keys that there are."""
-        wanted = list(keys)
-        try:
-            found = self._db.get(wanted) if wanted else []
-        except Exception as error:
-            if "Corruption" not in str(error):  # RocksDB's word; rocksdict has no types
-                raise
-            raise self._thrown_away(error) from error
-        rows = {key: value for key, value in zip(wanted, found, strict=True) if value is not None}
-        for key in wanted:
-            if unsettled := self._unsettled.get(key):
-                value = unsettled[key]
-                if value is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = value
-        return rows
+        rows, unknown = self._recent.get_many(keys)
+        if unknown:
+            read = self._read(unknown)
+            self._recent.put_many(read)
+            rows |= read
+        return {key: value for key, value in rows.items() if value is not None}
 
     def put_many(self, rows: Mapping[bytes, bytes | None]) -> None:
         """Hold rows until the changelog has them."""
         self._unsettled.update(dict.fromkeys(rows, rows))
+        self._recent.put_many(rows)
+
+    def _read(self, keys: list[bytes]) -> dict[bytes, bytes | None]:
+        """The newest rows of keys, on disk or on their way to it; None where there is none."""
+        try:
+            rows = dict(zip(keys, self._db.get(keys), strict=True))
+        except Exception as error:
+            if "Corruption" not in str(error):  # RocksDB's word; rocksdict has no types
+                raise
+            raise self._thrown_away(error) from error
+        for key in keys:
+            if unsettled := self._unsettled.get(key):
+                rows[key] = unsettled[key]
+        return rows
 
     def settle(self, rows: Mapping[bytes, bytes | None], offset: int) -> None:
         """Write rows and offset in one batch."""
-        self.restore(rows.items(), offset)
+        self._write(rows.items(), offset)
         for key in rows:
             if self._unsettled.get(key) is rows:
                 del self._unsettled[key]
 
     def restore(self, rows: Iterable[Row], offset: int) -> None:
         """Write rows and offset in one batch."""
+        self._recent.clear()
+        self._write(rows, offset)
+
+    def _write(self, rows: Iterable[Row], offset: int) -> None:
         batch = WriteBatch(raw_mode=True)
         for key, value in rows:
             if value is None:

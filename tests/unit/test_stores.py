@@ -100,8 +100,8 @@ class RocksAgainstDict(MemoryAgainstDict):
         super().__init__()
 
     def opened(self) -> PartitionStore:
-        """Open the directory."""
-        return RocksPartition(self.folder / "rows.db")
+        """Open the directory; most rows do not fit into what is kept in memory."""
+        return RocksPartition(self.folder / "rows.db", recent_rows=2)
 
     @rule()
     def reopen(self) -> None:
