@@ -95,7 +95,7 @@ class Settings:
         "The broker holds a fetch open for as long when there is nothing new. Higher: fewer idle requests.",
     )
     linger_s: float = _setting(
-        0.005, "Outputs wait as long for company in a batch. Higher: less work, more latency."
+        0.0, "Outputs wait as long for company in a batch. Higher: fewer requests, more latency."
     )
     batch_max_bytes: int = _setting(
         262_144, "Most of what is sent to a partition at once. Higher: fewer requests.", least=1024

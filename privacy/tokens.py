@@ -29,7 +29,6 @@ def tokenizer(key: TokenKey, kind: str) -> Tokenize:
     `kind` ("card", "user") separates the domains: a card number and a user id of the same digits have
     different tokens.
     """
-
     keyed = hmac.new(key.secret, f"{kind}\0".encode(), "sha256")
 
     @lru_cache(maxsize=_CACHED_TOKENS)

@@ -26,6 +26,7 @@ from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from faust.stores.base import Store
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as faust_aiokafka
+from mode.threads import QueueServiceThread, ServiceThread
 
 from app.checked_app import CheckedApp
 from app.settings import PROJECT_DIR
@@ -58,6 +59,8 @@ def test_the_installed_version_is_the_pinned_one(package: str) -> None:
         # overridden, so the signature counts
         (faust_aiokafka.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
         (faust_aiokafka.Consumer, "_new_consumer_thread", ["self"]),
+        (QueueServiceThread, "call_thread", ["self", "fun", "args", "kwargs"]),
+        (ServiceThread, "_gather_remaining_tasks", ["self"]),
         (faust_aiokafka.Consumer, "_drain_messages", ["self", "fetcher"]),
         (faust_aiokafka.Consumer, "_filter_committable_offsets", ["self", "tps"]),
         (faust_aiokafka.Consumer, "_commit_offsets", ["self", "offsets", "start_new_transaction"]),
@@ -70,6 +73,7 @@ def test_the_installed_version_is_the_pinned_one(package: str) -> None:
         (faust_aiokafka.Consumer, "_to_message", ["self", "tp", "record"]),
         (faust_aiokafka.AIOKafkaConsumerThread, "seek_to_beginning", ["self", "partitions"]),
         (faust_aiokafka.AIOKafkaConsumerThread, "_create_client_consumer", ["self", "transport"]),
+        (ServiceThread, "_serve", ["self"]),
         (Assignment, "state_value", ["self", "tp"]),
         (GroupCoordinator, "_send_req", ["self", "request"]),
         (GroupCoordinator, "coordinator_dead", ["self"]),
@@ -143,6 +147,15 @@ def test_a_private_attribute_is_still_there(owner: type, name: str) -> None:
     assert name in attributes_of(owner), f"{owner.__qualname__}.{name} is gone. {REMEDY}"
 
 
+def test_the_consumer_runs_in_the_loop_that_it_is_given() -> None:
+    """Faust starts what stands for its thread, stops it, and closes no loop that it did not make."""
+    assert "self._thread = self.Worker(self)" in inspect.getsource(ServiceThread.start), REMEDY
+    assert "await super().stop()" in inspect.getsource(ServiceThread.stop), REMEDY
+    assert "await self._gather_remaining_tasks()" in inspect.getsource(ServiceThread._serve), REMEDY
+    made_here = "self._close_thread_loop_on_stop = thread_loop is None"
+    assert made_here in inspect.getsource(ServiceThread.__init__), REMEDY
+
+
 def test_the_fetch_wait_is_read_when_a_fetch_is_built() -> None:
     """The consumer hands it to its fetcher when it starts, which is after we set it."""
     source = inspect.getsource(AIOKafkaConsumer.start)
@@ -211,7 +224,12 @@ def test_rows_can_be_appended_to_a_batch_that_waits() -> None:
 
 # What our classes mean to override of Faust's. Everything else that they define must be new.
 OVERRIDDEN: dict[type[object], set[str]] = {
-    internals.FetchWaitThread: {"_create_worker_consumer", "on_start"},
+    internals.LoopConsumer: {
+        "_create_worker_consumer",
+        "on_start",
+        "call_thread",
+        "_gather_remaining_tasks",
+    },
     internals.OpenConsumer: {
         "_new_consumer_thread",
         "_drain_messages",
