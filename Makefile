@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # The first one that can make environments. Debian's own comes first: it is built with profile-guided optimization, which
 # not every Python on a PATH is; the detector takes a tenth to a third longer on one that is not.
 PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
-	"$$python" -c 'import ensurepip, venv' 2>/dev/null && exec command -v "$$python"; done; command -v python3)
+	if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then command -v "$$python"; exit; fi; done; command -v python3)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
