@@ -1,4 +1,4 @@
-"""How fast a worker process gets through a backlog, and at what cost."""
+"""How fast worker processes get through a backlog, and at what cost."""
 
 import os
 import time
@@ -17,7 +17,7 @@ _STALL_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a worker did from the moment it was ready until the last commit."""
+    """What workers did from the moment they were ready until the last commit."""
 
     events: int
     elapsed_s: float
@@ -30,32 +30,37 @@ class Measured:
 
     @property
     def cpu_us_per_event(self) -> float:
-        """CPU of the whole process, user and system, threads and garbage collector included."""
+        """CPU of whole processes, user and system, threads and garbage collector included."""
         return self.cpu_s / self.events * 1e6
 
 
 def measure(
-    worker: Worker, where: Site, group_id: str, inputs: Sequence[TopicPartition], enough: int
+    workers: Sequence[Worker], where: Site, group_id: str, inputs: Sequence[TopicPartition], enough: int
 ) -> Measured:
     """Watch a group's commits until `enough` records are committed.
 
-    The clock starts when the worker is ready, before its first input: what it fetches and decodes ahead of
-    its first commit is counted, and so is its wait for the last one. Raises RuntimeError where the process
-    ends before, or no commit comes for long.
+    The clock starts when every worker is ready, with what is committed by then: what is fetched ahead of the
+    next commit is counted, and so is the wait for the last one. Raises RuntimeError where a process ends
+    before, or no commit comes for long.
     """
-    worker.wait_for(READY)
-    start_s, start_cpu_s = time.monotonic(), cpu_s(worker.process.pid)
-    last, last_s = 0, start_s
+    for worker in workers:
+        worker.wait_for(READY)
+    pids = [worker.process.pid for worker in workers]
     with where.reader(group_id) as reader:
+        first = last = committed(reader, inputs)
+        start_s, start_cpu_s = time.monotonic(), sum(map(cpu_s, pids))
+        last_s, last_cpu_s = start_s, start_cpu_s
         while last < enough:
             time.sleep(_PERIOD_S)
-            count, now_s, now_cpu_s = committed(reader, inputs), time.monotonic(), cpu_s(worker.process.pid)
+            count, now_s, now_cpu_s = committed(reader, inputs), time.monotonic(), sum(map(cpu_s, pids))
             if count > last:
-                last, last_s = count, now_s
+                last, last_s, last_cpu_s = count, now_s, now_cpu_s
             if now_s - last_s > _STALL_S:
-                raise RuntimeError(f"no commit for {_STALL_S} s after {last} records: {worker.log[-2000:]}")
-            worker.check()
-    return Measured(events=last, elapsed_s=last_s - start_s, cpu_s=now_cpu_s - start_cpu_s)
+                log = workers[0].log[-2000:]
+                raise RuntimeError(f"no commit for {_STALL_S} s after {last} records: {log}")
+            for worker in workers:
+                worker.check()
+    return Measured(events=last - first, elapsed_s=last_s - start_s, cpu_s=last_cpu_s - start_cpu_s)
 
 
 def cpu_s(pid: int) -> float:

@@ -65,7 +65,7 @@ def measure(options: Options) -> Section:
         print("producing the changelog", flush=True)
         changelog = topics_of(settings).latest_locations_changelog.name
         produce(where.bootstrap, _changelog(changelog, options.keys))
-        outcomes = take_turns(list(_contestants(where, app_id, options)), options)
+        outcomes = take_turns(list(_contestants(where, app_id, options)), options, warm_up=True)
     return Section(
         name="recovery",
         command=f"python -m bench recovery --keys {options.keys} --runs {options.runs}",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -26,6 +27,7 @@ from models.decision import Decision
 
 _JVM_ROUNDS = 3
 _IDIOMATIC_SHARE = 20  # plain Faust is watched for a twentieth of the backlog: all of it would take minutes
+_FIRST_WEB_PORT = 6066
 _COMMIT_INTERVAL_S = "0.1"  # commits are what is measured by
 
 _STREAMS_ROCKSDB = "Kafka Streams, RocksDB"
@@ -35,12 +37,14 @@ _JOIN_MEMORY = "the peer's work, memory"
 _JOIN_ROCKSDB = "the peer's work, RocksDB"
 _DETECTOR_MEMORY = "detector, memory"
 _DETECTOR_ROCKSDB = "detector, RocksDB"
+_TWO_DETECTORS_ROCKSDB = "detector, RocksDB, 2 workers"
 _IDIOMATIC_MEMORY = "idiomatic Faust, memory"
 
 _PAIRS = (
     (_JOIN_ROCKSDB, _STREAMS_ROCKSDB),
     (_JOIN_MEMORY, _STREAMS_CACHED),
     (_DETECTOR_ROCKSDB, _STREAMS_ROCKSDB),
+    (_TWO_DETECTORS_ROCKSDB, _STREAMS_ROCKSDB),
     (_JOIN_MEMORY, _IDIOMATIC_MEMORY),
 )
 
@@ -90,12 +94,13 @@ class _Course:
         return [d.transaction_id for d in decisions if isinstance(d, Decision) and d.verdict == "flagged"]
 
     def work_off(
-        self, command: Sequence[str], env: dict[str, str], app_id: str, share: int = 1
+        self, command: Sequence[str], app_id: str, environments: Sequence[dict[str, str]], share: int = 1
     ) -> meter.Measured:
-        """Let a worker commit that part of the backlog."""
+        """Let a worker with each of those environments commit that part of the backlog."""
         inputs = self.where.ends(LOCATIONS, TRANSACTIONS)
-        with running(command, env, self.where, app_id) as worker:
-            return meter.measure(worker, self.where, app_id, inputs, self.backlog.total // share)
+        with ExitStack() as stack:
+            workers = [stack.enter_context(running(command, env, self.where, app_id)) for env in environments]
+            return meter.measure(workers, self.where, app_id, inputs, self.backlog.total // share)
 
 
 def measure(options: Options) -> Section:
@@ -106,7 +111,7 @@ def measure(options: Options) -> Section:
         where.create(LOCATIONS, TRANSACTIONS)
         produce_events(where.bootstrap, backlog.events())
         course = _Course(where, backlog)
-        outcomes = take_turns(list(_contestants(course, options.peer)), options)
+        outcomes = take_turns(list(_contestants(course, options.peer)), options, warm_up=True)
         flagged = f"The peer's rule flags {len(course.truth):,} of {backlog.purchases:,} purchases"
     return Section(
         name="throughput",
@@ -130,6 +135,8 @@ def _contestants(course: _Course, peer: KafkaStreams | None) -> Iterator[Contest
         yield Contestant(name=name, run=partial(_run_join, course, store))
     for name, store in ((_DETECTOR_ROCKSDB, "rocksdb"), (_DETECTOR_MEMORY, "memory")):
         yield Contestant(name=name, run=partial(_run_detector, course, store))
+    two_workers = partial(_run_detector, course, "rocksdb", workers=2)
+    yield Contestant(name=_TWO_DETECTORS_ROCKSDB, run=two_workers)
     yield Contestant(name=_IDIOMATIC_MEMORY, run=partial(_run_idiomatic, course))
 
 
@@ -152,24 +159,34 @@ def _run_streams(peer: KafkaStreams, course: _Course, **arguments: object) -> Ru
 
 def _run_join(course: _Course, store: str) -> Run:
     app_id, env = _join_site(course.where, "join", store)
-    measured = course.work_off(JOIN, env, app_id)
+    measured = course.work_off(JOIN, app_id, [env])
     starts = [TopicPartition(flagged_topic(app_id), number, 0) for number in range(PARTITIONS)]
     return _run_of(measured, _flags(course.where, starts, course.truth))
 
 
-def _run_detector(course: _Course, store: str) -> Run:
+def _run_detector(course: _Course, store: str, workers: int = 1) -> Run:
     app_id = fresh_app_id("detector")
-    env = environment(course.where, app_id, store, commit_interval_s=_COMMIT_INTERVAL_S)
-    settings = Settings.from_env(env)
+    environments = [
+        environment(
+            course.where,
+            app_id,
+            store,
+            commit_interval_s=_COMMIT_INTERVAL_S,
+            state_dir=str(course.where.folder / f"{app_id}-{number}"),
+            web_port=str(_FIRST_WEB_PORT + 100 * number),  # each looks for a free one from there on
+        )
+        for number in range(workers)
+    ]
+    settings = Settings.from_env(environments[0])
     course.where.create_detector_topics(settings)
     starts = course.where.ends(topics_of(settings).potential_fraud.name)
-    measured = course.work_off(DETECTOR, env, app_id)
+    measured = course.work_off(DETECTOR, app_id, environments)
     return _run_of(measured, _flags(course.where, starts, course.detectors_truth))
 
 
 def _run_idiomatic(course: _Course) -> Run:
     app_id, env = _join_site(course.where, "idiomatic", "memory")
-    return _run_of(course.work_off(IDIOMATIC, env, app_id, _IDIOMATIC_SHARE), "not in time order")
+    return _run_of(course.work_off(IDIOMATIC, app_id, [env], _IDIOMATIC_SHARE), "not in time order")
 
 
 def _join_site(where: Site, name: str, store: str) -> tuple[str, dict[str, str]]:
