@@ -14,7 +14,7 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
-from aiokafka.errors import CorruptRecordException, ProducerClosed, for_code
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, ProducerClosed, for_code
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.protocol.commit import OffsetFetchRequest
 from faust.stores.base import Store
@@ -26,6 +26,7 @@ from mode.utils.futures import maybe_async
 from streaming.chunk import Record
 
 _METADATA_WAIT_S = 5.0
+_CLOSE_WAIT_S = 3.0
 _MOST_WAITING_BATCHES = 8
 _NO_HEADERS: list[tuple[str, bytes]] = []
 
@@ -40,6 +41,11 @@ class LoopConsumer(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     fetch_wait_s = 0.01
 
+    def __post_init__(self) -> None:
+        """Faust's, and what is being asked of the aiokafka consumer."""
+        super().__post_init__()
+        self._calls: set[Future[Any]] = set()
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = int(self.fetch_wait_s * 1000)
@@ -50,11 +56,31 @@ class LoopConsumer(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
         await super().on_start()
         heed_group_errors(self._consumer._coordinator)
         bound_metadata_wait(self._consumer._client)
+        bound_close(self._consumer._client)
         hand_out_whole_batches(self._consumer._fetcher)
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Await a method of the consumer. It goes on to its end where the caller is cancelled."""
-        return await asyncio.shield(maybe_async(fun(*args, **kwargs)))
+        """Await a method of the consumer. It goes on to its end where the caller is cancelled.
+
+        Raises ConsumerStoppedError where the consumer is stopped before.
+        """
+        if self.should_stop:
+            raise ConsumerStoppedError
+        call = asyncio.ensure_future(maybe_async(fun(*args, **kwargs)))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            if call.cancelled():
+                raise ConsumerStoppedError from None
+            raise
+
+    async def on_thread_stop(self) -> None:
+        """Give up what is still asked of the consumer, and stop it."""
+        for call in tuple(self._calls):
+            call.cancel()
+        await super().on_thread_stop()
 
     async def _gather_remaining_tasks(self) -> None:
         """Leave the tasks alone that a thread's loop would have to itself."""
@@ -150,6 +176,16 @@ def bound_metadata_wait(client: Any) -> None:
         return asyncio.ensure_future(wait(update()))
 
     client.force_metadata_update = bounded
+
+
+def bound_close(client: Any) -> None:
+    """Let no connection hold up a stop: a TLS peer that does not say good-bye is waited for for 30 s."""
+    close = client.close
+
+    async def bounded() -> None:
+        await asyncio.wait({asyncio.ensure_future(close())}, timeout=_CLOSE_WAIT_S)
+
+    client.close = bounded
 
 
 class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]

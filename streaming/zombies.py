@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import faust
+from aiokafka.errors import ConsumerStoppedError
 from faust.types import TP
 
 from streaming.internals import producer_of
@@ -53,6 +54,8 @@ class ZombieGuard:
                     for tp, end in (await self._suspect_ends()).items():
                         if await self._consumer.is_owner(tp.partition):  # else the zombie is this worker
                             await self._overwrite(tp, end)
+            except ConsumerStoppedError:
+                log.debug("the consumer stopped during a look for rows of other workers")
             except Exception as error:  # noqa: BLE001 (a broker that is away now is asked again)
                 log.warning("could not look for rows of other workers in the changelogs: %r", error)
 
