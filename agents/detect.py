@@ -10,7 +10,7 @@ from faust.types import TP
 
 from detection.decide import Decider
 from models.dead_letter import DeadLetter
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 from streaming.chunk import Chunk, Record
@@ -46,7 +46,7 @@ def connect(
     app: faust.App,
     inputs: faust.Topic,
     outputs: Outputs,
-    latest_locations: StructTable[Fix],
+    latest_locations: StructTable[LatestLocation],
     decider: Decider,
     *,
     max_clock_skew_s: float,
@@ -73,7 +73,7 @@ def connect(
                     topic = outputs.repartition[type(message)]
                     await repartition(outbox, tp, record, topic=topic, key=key, partition_count=partitions)
                 elif isinstance(message, LocationFix):
-                    latest[key] = message.fix
+                    latest[key] = message.latest
                 else:
                     decision = decider.decide(message, latest.get(key))
                     decisions.append((key, _encode(decision)))

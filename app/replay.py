@@ -6,7 +6,7 @@ from typing import Any
 from detection.decide import Decider
 from models.dead_letter import DeadLetter
 from models.decision import Decision
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from sources.event_file import Event
 from streaming.clock import clock_error
@@ -25,7 +25,7 @@ def replay(
     Its memory grows with the devices in the file, not with its length. A dead letter's partition is 0 and
     its offset the number of the event, from 0. Raises ConfigError where an event's topic is no input.
     """
-    latest: dict[bytes, Fix] = {}
+    latest: dict[bytes, LatestLocation] = {}
     for number, event in enumerate(events):
         if event.topic not in decoders:
             raise ConfigError(
@@ -40,7 +40,7 @@ def replay(
             yield _dead_letter(number, event, error)
             continue
         if isinstance(message, LocationFix):
-            latest[message.key] = message.fix
+            latest[message.key] = message.latest
         else:
             yield decider.decide(message, latest.get(message.key))
 

@@ -8,8 +8,8 @@ import msgspec
 from app.settings import Settings
 from models.dead_letter import DeadLetter
 from models.decision import Decision
-from models.fix import Fix
 from models.flagged_transaction import FlaggedTransaction
+from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 
@@ -110,7 +110,7 @@ def topics_of(settings: Settings) -> Topics:
         ),
         latest_locations_changelog=TopicSpec(
             name=f"{app_id}-latest_locations-changelog",
-            value=Fix,
+            value=LatestLocation,
             doc="State of the detector: the latest fix of each device (msgpack).",
             zone="restricted",
             compacted=True,

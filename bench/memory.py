@@ -4,8 +4,8 @@ import gc
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
@@ -15,7 +15,7 @@ from bench.contest import Contestant, Options, take_turns
 from bench.load import device_id
 from bench.report import Section, spread
 from bench.site import PARTITIONS
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from streaming.stores import MemoryPartition, Row
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -59,12 +59,17 @@ def bytes_per_device(keys: int) -> float:
 def _batches(keys: int) -> Iterator[list[Row]]:
     """Rows as they come out of fetches of a changelog: bytes of their own, in lists that are dropped."""
     encode = msgspec.msgpack.Encoder().encode
-    now_ns = time.time_ns()
+    now = datetime.now(UTC)
     for first in range(0, keys, _FETCHED_ROWS):
         yield [
-            (device_id(n).encode(), encode(Fix(now_ns + n, 37.33 + n * 1e-7, -121.89, 0.33, 5.0)))
+            (device_id(n).encode(), encode(_row(now, n)))
             for n in range(first, min(first + _FETCHED_ROWS, keys))
         ]
+
+
+def _row(now: datetime, number: int) -> LatestLocation:
+    moment = now + timedelta(microseconds=number)
+    return LatestLocation(moment, 37.33 + number * 1e-7, -121.89, 0.33, 5.0)
 
 
 def _resident_bytes() -> int:

@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from bench.load import LOCATIONS, TRANSACTIONS, device_id, produce
 from bench.report import Section, ratio, spread
 from bench.site import Site, site
 from bench.worker import DETECTOR, READY, environment, fresh_app_id, running
-from models.fix import Fix
+from models.latest_location import LatestLocation
 
 _ASSIGNED = "Setting newly assigned partitions"  # aiokafka's words, and Faust's
 _RECOVERED = "Recovery complete"
@@ -132,11 +132,11 @@ def _run_streams(peer: KafkaStreams, store: str, where: Site, keys: int) -> Run:
 
 def _changelog(topic: str, keys: int) -> Iterator[tuple[str, bytes, bytes, int]]:
     """Records as the detector's table writes them."""
-    now_ns = time.time_ns()
+    now = datetime.now(UTC)
     encode = msgspec.msgpack.Encoder().encode
     for number in range(keys):
-        row = Fix(now_ns + number, 37.33 + number * 1e-7, -121.89, 0.33, 5.0)
-        yield topic, device_id(number).encode(), encode(row), now_ns // 1_000_000
+        row = LatestLocation(now + timedelta(microseconds=number), 37.33 + number * 1e-7, -121.89, 0.33, 5.0)
+        yield topic, device_id(number).encode(), encode(row), int(now.timestamp() * 1000)
 
 
 def _row(name: str, runs: Sequence[Run]) -> list[str]:

@@ -6,8 +6,8 @@ import msgspec
 
 from detection.paper_rule import PaperRule
 from models.decision import Decision
-from models.fix import Fix
 from models.flagged_transaction import FlaggedTransaction
+from models.latest_location import LatestLocation
 from models.transaction import Transaction
 
 Tokenize = Callable[[str], str]
@@ -20,7 +20,7 @@ class Decider(msgspec.Struct, frozen=True):
     card_token_of: Tokenize
     user_token_of: Tokenize
 
-    def decide(self, transaction: Transaction, latest: Fix | None) -> Decision:
+    def decide(self, transaction: Transaction, latest: LatestLocation | None) -> Decision:
         """Decide by the device's latest fix. The profile `paper` looks once: its first verdict is final."""
         return Decision.of(
             transaction,

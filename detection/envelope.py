@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from detection.fix import Fix
 from detection.fix_code import (
     LATITUDE_ORIGIN,
     LONGITUDE_ORIGIN,
@@ -23,7 +24,6 @@ from detection.good_fixes import LONGEST_DEGREE_M, good_fixes
 from detection.profile import EnvelopeProfile
 from detection.reach import radius_m, reach_m
 from detection.track import Track
-from models.fix import Fix
 from models.judgement import Judgement, UsedFix, Verdict
 
 NEVER_SEEN: Final = "device_never_seen"

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from models.fix import Fix
+from detection.fix import Fix
 
 Words = tuple[int, int, int, int, int, int]
 

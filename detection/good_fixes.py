@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Final
 
+from detection.fix import Fix
 from detection.geodesy import distance_m
 from detection.profile import EnvelopeProfile
 from detection.reach import radius_m, reach_between_m
-from models.fix import Fix
 
 LONGEST_DEGREE_M: Final = 111_700.0  # of latitude, at a pole of WGS84 (111,694); no degree is longer
 _DIAGONAL_M: Final = sqrt(2) * LONGEST_DEGREE_M  # of a square with sides of a degree, at most

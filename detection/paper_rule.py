@@ -3,9 +3,8 @@
 import msgspec
 
 from detection.geodesy import distance_m
-from models.fix import Fix
 from models.judgement import Judgement, UsedFix
-from models.times import utc_datetime
+from models.latest_location import LatestLocation
 from models.transaction import Transaction
 
 PROFILE = "paper"
@@ -26,7 +25,7 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
 
     tolerance_mps: float = 1.0
 
-    def judge(self, transaction: Transaction, fix: Fix | None) -> Judgement:
+    def judge(self, transaction: Transaction, fix: LatestLocation | None) -> Judgement:
         """Judge by the device's latest fix; None where no fix of the device was ever seen."""
         if fix is None:
             return Judgement(
@@ -44,8 +43,7 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
         travelled_m = distance_m(
             fix.latitude_deg, fix.longitude_deg, transaction.latitude_deg, transaction.longitude_deg
         )
-        seen_at = utc_datetime(fix.event_time_ns)
-        elapsed_s = (transaction.event_time - seen_at).total_seconds()
+        elapsed_s = (transaction.event_time - fix.event_time).total_seconds()
         implied_mps = travelled_m / abs(elapsed_s) if elapsed_s else 0.0
         reported_mps = fix.speed_mps or 0.0
         allowed_mps = reported_mps + self.tolerance_mps
@@ -60,7 +58,7 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
             allowed_speed_mps=allowed_mps,
             fixes=(
                 UsedFix(
-                    event_time=seen_at,
+                    event_time=fix.event_time,
                     latitude_deg=fix.latitude_deg,
                     longitude_deg=fix.longitude_deg,
                     speed_mps=fix.speed_mps,

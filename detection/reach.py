@@ -1,7 +1,7 @@
 """How far a phone can travel: distances from times and speeds."""
 
+from detection.fix import Fix
 from detection.profile import EnvelopeProfile
-from models.fix import Fix
 
 
 def reach_m(fix: Fix, elapsed_s: float, profile: EnvelopeProfile) -> float:

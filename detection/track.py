@@ -32,6 +32,7 @@ from typing import Final
 
 import msgspec
 
+from detection.fix import Fix
 from detection.fix_code import (
     CODE_BYTES,
     Words,
@@ -41,7 +42,6 @@ from detection.fix_code import (
     words,
     words_at,
 )
-from models.fix import Fix
 
 DENSE_SLOTS: Final = 53
 # (a ring takes every bucket whose number this divides, how many slots it has, its first slot)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from models.times import checked_utc, epoch_ns
 
 DeviceId = Annotated[str, Meta(min_length=1, max_length=256, description="Id of the phone or device.")]
@@ -55,10 +55,10 @@ class LocationFix(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return epoch_ns(self.event_time)
 
     @property
-    def fix(self) -> Fix:
-        """What detection needs of this report."""
-        return Fix(
-            event_time_ns=self.event_time_ns,
+    def latest(self) -> LatestLocation:
+        """What the rule of the paper needs of this report."""
+        return LatestLocation(
+            event_time=self.event_time,
             latitude_deg=self.latitude_deg,
             longitude_deg=self.longitude_deg,
             speed_mps=self.speed_mps,

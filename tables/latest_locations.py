@@ -2,11 +2,11 @@
 
 import faust
 
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from streaming.struct_table import StructTable
 
 
-def make_latest_locations(app: faust.App, partitions: int) -> StructTable[Fix]:
+def make_latest_locations(app: faust.App, partitions: int) -> StructTable[LatestLocation]:
     """Key: device id, UTF-8 bytes. Value: the device's fix that arrived last (some 45 bytes).
 
     Changelog {app id}-latest_locations-changelog: compacted, co-partitioned with location_data. One row a
@@ -14,5 +14,9 @@ def make_latest_locations(app: faust.App, partitions: int) -> StructTable[Fix]:
     once the log has been read to where it was.
     """
     return StructTable(
-        app, name="latest_locations", value=Fix, partitions=partitions, help="device id -> latest Fix"
+        app,
+        name="latest_locations",
+        value=LatestLocation,
+        partitions=partitions,
+        help="device id -> LatestLocation",
     )

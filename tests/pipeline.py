@@ -28,7 +28,7 @@ from app.tailing import read_topic
 from app.topic_admin import create_topics
 from app.topics import TopicSpec, topics_of
 from models.decision import Decision
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from sources.event_file import Event
 from sources.scenario import Scenario
@@ -347,21 +347,23 @@ class Pipeline:
             for r in self.records(self.topics.transaction_decisions)
         ]
 
-    def changelog_table(self) -> dict[bytes, Fix]:
+    def changelog_table(self) -> dict[bytes, LatestLocation]:
         """The rows that the changelog of the latest locations ends with."""
         rows = {r.key: r.value for r in self.records(self.topics.latest_locations_changelog)}
-        return {key: msgspec.msgpack.decode(v, type=Fix) for key, v in rows.items() if v is not None}
+        return {
+            key: msgspec.msgpack.decode(v, type=LatestLocation) for key, v in rows.items() if v is not None
+        }
 
-    def true_table(self) -> dict[bytes, Fix]:
+    def true_table(self) -> dict[bytes, LatestLocation]:
         """What the table must hold: each device's last good fix by the order of its partition."""
         decoder = input_decoders(self.topics)[self.topics.location_data.name]
-        table: dict[bytes, Fix] = {}
+        table: dict[bytes, LatestLocation] = {}
         for record in self.records(self.topics.location_data):
             try:
                 fix: LocationFix = decoder.decode(record.value)
             except RecordError:
                 continue
-            table[fix.key] = fix.fix
+            table[fix.key] = fix.latest
         return table
 
     def dead_letter_reasons(self) -> Counter[str]:

@@ -6,11 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from models.transaction import Transaction
 from tests.messages import location_message, read_transaction, transaction_message
-
-EPOCH_NS_LIMIT = 2**63
 
 
 def latitudes() -> st.SearchStrategy[float]:
@@ -39,11 +37,11 @@ def ids() -> st.SearchStrategy[str]:
     return st.text(min_size=1, max_size=40).filter(lambda text: bool(text.strip()))
 
 
-def fixes() -> st.SearchStrategy[Fix]:
+def fixes() -> st.SearchStrategy[LatestLocation]:
     """Fixes as tables hold them."""
     return st.builds(
-        Fix,
-        event_time_ns=st.integers(-EPOCH_NS_LIMIT, EPOCH_NS_LIMIT - 1),
+        LatestLocation,
+        event_time=moments(),
         latitude_deg=latitudes(),
         longitude_deg=longitudes(),
         speed_mps=st.none() | st.floats(-1, 400),

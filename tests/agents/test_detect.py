@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from app.factory import create_detector
 from app.settings import Settings
 from app.topics import topics_of
 from models.dead_letter import DeadLetter
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from streaming.chunk import Chunk
 from streaming.decoding import decode_events
 from streaming.errors import OutputLostError
@@ -221,8 +222,8 @@ async def test_the_changelog_gets_the_last_location_of_each_device(detector: Det
     )
     rows = dict(detector.rows(CHANGELOG))
     assert rows.keys() == {b"phone", other.encode()}
-    assert msgspec.msgpack.decode(rows[b"phone"] or b"", type=Fix) == Fix(
-        NOON_MS * 10**6, 38.5, -121.895130, None, 4.5
+    assert msgspec.msgpack.decode(rows[b"phone"] or b"", type=LatestLocation) == LatestLocation(
+        datetime.fromtimestamp(NOON_MS / 1000, UTC), 38.5, -121.895130, None, 4.5
     )
 
 

@@ -6,6 +6,7 @@ Mostly no worker runs: the tests write what one would write, and commit what it 
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from app.settings import Settings
 from app.topic_admin import create_topics
 from app.topics import topics_of
 from models.dead_letter import DeadLetter
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from tests.integration.commands import commit, environment, produce, run
 from tests.pipeline import Pipeline, simulated_events
 
@@ -24,7 +25,9 @@ pytestmark = pytest.mark.kafka
 
 TOPICS = topics_of(Settings())
 GROUP = Settings().app_id
-ROW = msgspec.msgpack.encode(Fix(event_time_ns=5, latitude_deg=1.5, longitude_deg=-2.0))
+ROW = msgspec.msgpack.encode(
+    LatestLocation(datetime(1970, 1, 1, tzinfo=UTC), latitude_deg=1.5, longitude_deg=-2.0)
+)
 
 Record = dict[str, Any]
 

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import time
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from app.settings import Settings
 from app.tailing import read_topic
 from app.topics import topics_of
 from models.dead_letter import DeadLetter
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from tests.integration.commands import environment, produce, run, start
 
 pytestmark = pytest.mark.kafka
@@ -61,12 +62,13 @@ def test_rows_of_a_changelog_are_decoded_and_a_tombstone_is_null(
 ) -> None:
     """They lie there as msgpack arrays."""
     topic = TOPICS.latest_locations_changelog.name
-    row = msgspec.msgpack.encode(Fix(event_time_ns=5, latitude_deg=1.5, longitude_deg=-2.0, speed_mps=-1.0))
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    row = msgspec.msgpack.encode(LatestLocation(moment, 1.5, -2.0, speed_mps=-1.0))
     produce(fresh_kafka, [{"topic": topic, "partition": 0, "key": b"d", "value": v} for v in (row, None)])
     tailed = run(topics_env, "tail", topic, "--from-beginning", "--limit", "2")
     values = [json.loads(line)["value"] for line in tailed.stdout.splitlines()]
     fix = {
-        "event_time_ns": 5,
+        "event_time": "2026-01-01T00:00:00Z",
         "latitude_deg": 1.5,
         "longitude_deg": -2.0,
         "speed_mps": -1.0,

@@ -5,16 +5,19 @@ continues real workers.
 """
 
 import time
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from tests.pipeline import Pipeline, location, wait_until
 
 pytestmark = pytest.mark.kafka
 
-STALE = msgspec.msgpack.encode(Fix(event_time_ns=0, latitude_deg=0.0, longitude_deg=0.0))
+STALE = msgspec.msgpack.encode(
+    LatestLocation(datetime(1970, 1, 1, tzinfo=UTC), latitude_deg=0.0, longitude_deg=0.0)
+)
 DEVICES = 50
 REPAIR_TIMEOUT_S = 30.0
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 from detection.decide import Decider
 from detection.paper_rule import PaperRule
 from models.decision import Decision
-from models.fix import Fix
 from models.flagged_transaction import FlaggedTransaction, last_four
+from models.latest_location import LatestLocation
 from models.transaction import Transaction
 from tests.messages import CARD_NUMBER, CUSTOMER_NAME, NOON_MS, read_transaction, transaction_message
 from tests.strategies import fixes, transactions
 
-FAR_AWAY = Fix(event_time_ns=NOON_MS * 10**6 - 10**9, latitude_deg=0.0, longitude_deg=0.0, speed_mps=1.0)
+NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
+FAR_AWAY = LatestLocation(NOON - timedelta(seconds=1), latitude_deg=0.0, longitude_deg=0.0, speed_mps=1.0)
 
 
 def token(kind: str, text: str) -> str:
@@ -95,7 +97,7 @@ def test_the_flagged_topic_has_four_digits_and_no_token_of_the_card() -> None:
 def test_every_figure_stands_under_its_own_name() -> None:
     """They are handed on by position: two of one type could change places."""
     transaction = read_transaction(transaction_message())
-    seven_s_earlier = Fix(NOON_MS * 10**6 - 7 * 10**9, 0.0, 0.0, speed_mps=3.0)
+    seven_s_earlier = LatestLocation(NOON - timedelta(seconds=7), 0.0, 0.0, speed_mps=3.0)
     figures = msgspec.structs.asdict(DECIDER.rule.judge(transaction, seven_s_earlier))
     assert len(set(map(repr, figures.values()))) == len(figures), "equal values would hide an exchange"
     decision = DECIDER.decide(transaction, seven_s_earlier)
@@ -119,7 +121,7 @@ def test_a_flagged_transaction_repeats_its_decision_but_for_the_card() -> None:
 def test_only_a_flagged_transaction_goes_to_the_fraud_desk() -> None:
     """Cleared ones, and those of phones never seen, do not."""
     transaction = read_transaction(transaction_message())
-    at_home = Fix(NOON_MS * 10**6, transaction.latitude_deg, transaction.longitude_deg)
+    at_home = LatestLocation(NOON, transaction.latitude_deg, transaction.longitude_deg)
     for fix, verdict in ((None, "no_location"), (at_home, "cleared")):
         decision = DECIDER.decide(transaction, fix)
         assert decision.verdict == verdict
@@ -135,7 +137,9 @@ def test_neither_card_number_nor_name_leaves_with_a_decision() -> None:
 
 
 @given(transactions(), st.none() | fixes())
-def test_whatever_was_read_can_be_decided_and_written(transaction: Transaction, fix: Fix | None) -> None:
+def test_whatever_was_read_can_be_decided_and_written(
+    transaction: Transaction, fix: LatestLocation | None
+) -> None:
     """A record that passes the door must not stop the worker behind it."""
     decision = DECIDER.decide(transaction, fix)
     assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision

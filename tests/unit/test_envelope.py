@@ -17,11 +17,11 @@ from detection.envelope import (
     Envelope,
     EnvelopeJudgement,
 )
+from detection.fix import Fix
 from detection.fix_code import decode, tick_of
 from detection.geodesy import distance_m
 from detection.profile import EnvelopeProfile
 from detection.track import Track, track_of
-from models.fix import Fix
 from models.judgement import Verdict
 
 NOON_S = 1_795_348_800

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detection.fix import Fix
 from detection.fix_code import CODE_BYTES, decode, encode, tick_of, words_at
-from models.fix import Fix
 from models.times import epoch_ns
 from tests.strategies import latitudes, longitudes, moments
 

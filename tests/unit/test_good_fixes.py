@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detection.fix import Fix
 from detection.geodesy import distance_m
 from detection.good_fixes import LONGEST_DEGREE_M, are_consistent, good_fixes
 from detection.profile import EnvelopeProfile
 from detection.reach import reach_between_m
-from models.fix import Fix
 from tests.strategies import latitudes, longitudes
 
 PROFILE = EnvelopeProfile()

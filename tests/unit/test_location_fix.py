@@ -1,12 +1,13 @@
 """What is a location report and what is not."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 
-from models.fix import Fix
+from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from streaming.errors import RecordError
 from tests.messages import ABSENT, as_json, location_message, read_location
@@ -35,8 +36,9 @@ def test_a_report_of_the_paper_is_read() -> None:
         }
     )
     assert fix.key == "0a1b-ü".encode()
-    assert fix.fix == Fix(
-        event_time_ns=NOON_NS,
+    assert fix.event_time_ns == NOON_NS
+    assert fix.latest == LatestLocation(
+        event_time=datetime(2024, 4, 1, 12, tzinfo=UTC),
         latitude_deg=37.335816,
         longitude_deg=-121.895130,
         speed_mps=0.3325222134590149,
@@ -142,7 +144,7 @@ def test_a_value_that_is_no_json_object_is_refused_in_words(value: bytes | None,
 
 def test_negative_speed_and_accuracy_are_kept_as_sent() -> None:
     """They mean "no valid reading"; what follows from that is the rule's business."""
-    fix = read_location(location_message(Speed=-1, HorizontalAccuracy=-1.0)).fix
+    fix = read_location(location_message(Speed=-1, HorizontalAccuracy=-1.0)).latest
     assert (fix.speed_mps, fix.accuracy_m) == (-1.0, -1.0)
 
 
@@ -154,8 +156,8 @@ def test_a_field_that_nobody_knows_is_ignored() -> None:
 @given(location_messages())
 def test_a_fix_fits_the_table_and_comes_back(message: dict[str, Any]) -> None:
     """Whatever a good report says can be written as a row and read again."""
-    fix = read_location(message).fix
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(fix), type=Fix) == fix
+    fix = read_location(message).latest
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(fix), type=LatestLocation) == fix
 
 
 @given(location_messages())

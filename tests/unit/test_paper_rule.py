@@ -1,6 +1,7 @@
 """The paper's rule against the paper's numbers ("Real-Time Smart Bank Data Streaming Capture", Figure 4)."""
 
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detection.paper_rule import PaperRule
-from models.fix import Fix
 from models.judgement import Judgement
+from models.latest_location import LatestLocation
 from tests.messages import NOON_MS, read_transaction, transaction_message
 from tests.strategies import points
 
-NOON_NS = NOON_MS * 10**6
+NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
 
 
 def judged(
@@ -29,7 +30,7 @@ def judged(
         read_transaction(
             transaction_message({"Location Latitude": str(used_at[0]), "Location Longitude": str(used_at[1])})
         ),
-        Fix(NOON_NS - round(elapsed_s * 1e6) * 1000, *fix_at, speed_mps),
+        LatestLocation(NOON - timedelta(microseconds=round(elapsed_s * 1e6)), *fix_at, speed_mps),
     )
 
 

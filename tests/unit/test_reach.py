@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detection.fix import Fix
 from detection.profile import EnvelopeProfile
 from detection.reach import reach_between_m, reach_m
-from models.fix import Fix
 
 # Round figures: 9 m/s reported and 1 allowed, 2 m/s2, at most 100 m/s.
 PROFILE = EnvelopeProfile(

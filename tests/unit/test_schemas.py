@@ -19,9 +19,9 @@ from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 from models.dead_letter import DeadLetter
 from models.decision import Decision
-from models.fix import Fix
 from models.flagged_transaction import FlaggedTransaction
 from models.judgement import Judgement, UsedFix
+from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 
@@ -86,7 +86,7 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.location_repartition.name: LOCATION,
     TOPICS.transaction_data.name: TRANSACTION,
     TOPICS.transaction_repartition.name: TRANSACTION,
-    TOPICS.latest_locations_changelog.name: Fix(event_time_ns=1, latitude_deg=1.0, longitude_deg=2.0),
+    TOPICS.latest_locations_changelog.name: LatestLocation(datetime(2024, 4, 1, 10, tzinfo=UTC), 1.0, 2.0),
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(TRANSACTION, DECISION, "flagged"),
 }

@@ -99,7 +99,7 @@ class Purchase:
 
 def seconds_of(fix: LocationFix) -> float:
     """Event time of a fix."""
-    return fix.fix.event_time_ns / 1e9
+    return fix.event_time_ns / 1e9
 
 
 def decoded(event: Event) -> LocationFix | Transaction:
@@ -248,7 +248,7 @@ def test_events_come_in_order_of_arrival_and_fixes_partly_out_of_order(stream: l
     for simulated in stream:
         if simulated.kind == "location":
             fix = decoded(simulated.event)
-            time_ns = fix.fix.event_time_ns if isinstance(fix, LocationFix) else 0
+            time_ns = fix.event_time_ns if isinstance(fix, LocationFix) else 0
             assert time_ns / 1e6 <= simulated.event.arrival_ms
             overtaken += time_ns < latest.get(fix.device_id, 0)
             latest[fix.device_id] = max(time_ns, latest.get(fix.device_id, 0))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detection.fix import Fix
 from detection.fix_code import decode, encode, tick_of, words, words_at
 from detection.track import DENSE_SLOTS, PAGE_BYTES, PAGES, Track, track_of
-from models.fix import Fix
 from models.times import epoch_ns
 from tests.strategies import latitudes, longitudes, moments
 
