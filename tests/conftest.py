@@ -1,6 +1,7 @@
 """The real broker that tests stand on. In CI a broker that cannot be had is a failure, elsewhere a skip."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from app.local_broker.config import BrokerConfig, LocalKafkaError
 from app.local_broker.local_kafka import LocalKafka
 from tests.pipeline import Pipeline
 from tests.secured_kafka import SecuredKafka
+
+# Shells start background jobs with SIGINT ignored, which commands under test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no counter-example.
 hypothesis.settings.register_profile("untimed", deadline=None)
