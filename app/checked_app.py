@@ -15,7 +15,7 @@ from app.state_dir import claim_state_dir
 from app.topic_admin import check_topics
 from app.topics import Topics
 from app.worker_rights import check_rights
-from streaming.interpreter import tune_interpreter
+from streaming.garbage import collect_less_often
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class CheckedApp(faust.App):  # type: ignore[misc]
             self.conf.datadir = claim_state_dir(base)
             self.conf.web_port = _free_port(str(self.conf.web_bind), int(self.conf.web_port))
         await super().on_first_start()
-        tune_interpreter()
+        collect_less_often()
         log.info("state in %s, web on %s:%d", self.conf.datadir, self.conf.web_bind, self.conf.web_port)
 
 

@@ -21,8 +21,8 @@ from streaming.chunk import Chunk
 from streaming.chunk_app import chunk_agent, read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.decoding import JsonDecoder
+from streaming.garbage import collect_less_often
 from streaming.internals import producer_of
-from streaming.interpreter import tune_interpreter
 from streaming.outbox import Outbox
 from streaming.recovery import RecoveryMetrics
 from streaming.struct_table import StructTable
@@ -89,7 +89,7 @@ def main() -> None:
     """Run a worker until SIGTERM."""
     settings = Settings.from_env(os.environ)
     use_uvloop()
-    tune_interpreter()
+    collect_less_often()
     worker = faust.Worker(create_join(settings), loglevel=settings.log_level, redirect_stdouts=False)
     worker.execute_from_commandline()
 

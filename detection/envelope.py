@@ -261,17 +261,8 @@ class Envelope:
         return reasons
 
     def _never_seen(self) -> EnvelopeJudgement:
-        return EnvelopeJudgement(
-            verdict="no_location",
-            reasons=(NEVER_SEEN,),
-            distance_m=None,
-            elapsed_s=None,
-            implied_speed_mps=None,
-            reported_speed_mps=None,
-            allowed_speed_mps=None,
-            fixes=(),
-            profile=self.profile.name,
-            profile_version=self.profile.version,
+        return EnvelopeJudgement.without_location(
+            reason=NEVER_SEEN, profile=self.profile.name, profile_version=self.profile.version
         )
 
 

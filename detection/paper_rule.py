@@ -28,17 +28,8 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
     def judge(self, transaction: Transaction, fix: LatestLocation | None) -> Judgement:
         """Judge by the device's latest fix; None where no fix of the device was ever seen."""
         if fix is None:
-            return Judgement(
-                verdict="no_location",
-                reasons=(NEVER_SEEN,),
-                distance_m=None,
-                elapsed_s=None,
-                implied_speed_mps=None,
-                reported_speed_mps=None,
-                allowed_speed_mps=None,
-                fixes=(),
-                profile=PROFILE,
-                profile_version=PROFILE_VERSION,
+            return Judgement.without_location(
+                reason=NEVER_SEEN, profile=PROFILE, profile_version=PROFILE_VERSION
             )
         travelled_m = distance_m(
             fix.latitude_deg, fix.longitude_deg, transaction.latitude_deg, transaction.longitude_deg

@@ -1,7 +1,7 @@
 """What the rules say of one transaction, with the evidence for it."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
@@ -41,3 +41,19 @@ class Judgement(msgspec.Struct, frozen=True, gc=False):
     fixes: Annotated[tuple[UsedFix, ...], Meta(description="The location reports it stands on.")]
     profile: Annotated[str, Meta(description="Name of the rule.")]
     profile_version: Annotated[int, Meta(description="Rises when the rule changes.")]
+
+    @classmethod
+    def without_location(cls, *, reason: str, profile: str, profile_version: int) -> Self:
+        """Neither flagged nor cleared: nothing is known of the device."""
+        return cls(
+            verdict="no_location",
+            reasons=(reason,),
+            distance_m=None,
+            elapsed_s=None,
+            implied_speed_mps=None,
+            reported_speed_mps=None,
+            allowed_speed_mps=None,
+            fixes=(),
+            profile=profile,
+            profile_version=profile_version,
+        )

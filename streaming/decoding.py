@@ -88,11 +88,13 @@ def decode_events(
     records: Sequence[Ranked], tps: Sequence[TP], decoders: Sequence[JsonDecoder[Any]]
 ) -> list[Event]:
     """Decode records of several topics, whose places and decoders are given by rank; keep their order."""
-    values = [
-        iter(decoder.decode_many([record.value for rank, record in records if rank == wanted]))
-        for wanted, decoder in enumerate(decoders)
+    values: list[list[bytes | None]] = [[] for _ in decoders]
+    for rank, record in records:
+        values[rank].append(record.value)
+    decoded = [
+        iter(decoder.decode_many(of_topic)) for decoder, of_topic in zip(decoders, values, strict=True)
     ]
-    return [(tps[rank], record, next(values[rank])) for rank, record in records]
+    return [(tps[rank], record, next(decoded[rank])) for rank, record in records]
 
 
 def _without_payload(error: Exception) -> str:

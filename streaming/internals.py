@@ -7,7 +7,7 @@ Their versions are pinned for this reason; tests/unit/test_internals.py says whi
 import asyncio
 import time
 from asyncio import Future
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,7 @@ class LoopConsumer(faust_aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     With a thread of its own, each step of a fetch waits for the interpreter's lock while an agent works, and
     the agent for each of its steps: a tenth of the time, and half of the latency. Heartbeats need the loop
-    now, which no chunk holds for longer than some milliseconds.
+    now, which a chunk holds for tens of milliseconds.
     """
 
     fetch_wait_s = 0.01
@@ -169,8 +169,7 @@ def bound_metadata_wait(client: Any) -> None:
     update = client.force_metadata_update
 
     async def wait(updated: Any) -> bool:
-        done, _ = await asyncio.wait({updated}, timeout=_METADATA_WAIT_S)
-        return bool(done) and bool(updated.result())
+        return bool(await _result_within(updated, _METADATA_WAIT_S))
 
     def bounded() -> Any:
         return asyncio.ensure_future(wait(update()))
@@ -183,9 +182,16 @@ def bound_close(client: Any) -> None:
     close = client.close
 
     async def bounded() -> None:
-        await asyncio.wait({asyncio.ensure_future(close())}, timeout=_CLOSE_WAIT_S)
+        await _result_within(close(), _CLOSE_WAIT_S)
 
     client.close = bounded
+
+
+async def _result_within(awaitable: Awaitable[Any], timeout_s: float) -> Any:
+    """Return its result, or None after a while. It goes on meanwhile."""
+    future = asyncio.ensure_future(awaitable)
+    done, _ = await asyncio.wait({future}, timeout=timeout_s)
+    return future.result() if done else None
 
 
 class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Python set for a worker: many small objects, few cycles."""
+"""Python's garbage collector, set for a process that makes many small objects and few cycles."""
 
 import gc
 
@@ -7,7 +7,7 @@ _YOUNG_COLLECTIONS = 50
 _MIDDLE_COLLECTIONS = 100
 
 
-def tune_interpreter() -> None:
+def collect_less_often() -> None:
     """Leave what was imported alone, and look for cycles after many more allocations than Python does.
 
     Records, messages and decisions are freed by reference counting; to search them for cycles took a fifth of
