@@ -1,18 +1,20 @@
 """The detector's agent: remembers where devices are and decides on transactions, in time order."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import faust
 import msgspec
 from faust.types import TP
 
-from detection.decide import Decider
+from detection.detector import Detector, Sitting
 from models.dead_letter import DeadLetter
-from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
+from streaming.cascade import Cascade, Stage
 from streaming.chunk import Chunk, Record
 from streaming.chunk_app import chunk_agent
 from streaming.clock import clock_error, surely_not_ahead
@@ -22,6 +24,7 @@ from streaming.outbox import Outbox
 from streaming.partitions import strays
 from streaming.repartition import repartition
 from streaming.struct_table import StructTable
+from tables.cases import CaseTable
 
 Message = LocationFix | Transaction
 
@@ -42,29 +45,40 @@ class Outputs:
     repartition: dict[type[Message], str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """What the detector remembers: `states` of devices, as the rule of its profile needs them, and cases."""
+
+    states: StructTable[Any]
+    cases: CaseTable
+
+
 def connect(
     app: faust.App,
     inputs: faust.Topic,
     outputs: Outputs,
-    latest_locations: StructTable[LatestLocation],
-    decider: Decider,
+    tables: Tables,
+    detector: Detector[Any],
     *,
     max_clock_skew_s: float,
 ) -> None:
     """Let `app` run the agent `detect` on `inputs`."""
+    states, cases = tables.states, tables.cases
+    cascade = Cascade()
 
     @chunk_agent(app, inputs, name="detect")
     async def detect(chunks: AsyncIterator[Chunk]) -> None:
-        """One decision a transaction, by the latest location of its device; at least once."""
+        """Verdicts on transactions by what their devices reported; at least once."""
         async for chunk in chunks:
             outbox = Outbox(producer_of(app))
+            partition = chunk.partition
             partitions = await outbox.partition_count(outputs.decisions)
             keys = {record.key for _, record, _ in chunk.events if record.key}
-            latest = latest_locations.view(chunk, keys)
+            known, decided = states.view(partition, keys), cases.view(partition, ())
+            sitting = Sitting(detector, known, decided, cases.docket(partition), time.monotonic)
             # A device in the table was looked at before: hashing its key costs more than all the rest.
-            elsewhere = strays(latest.absent(keys), chunk.partition, partitions)
+            elsewhere = strays(known.absent(keys), partition, partitions)
             in_time = surely_not_ahead(chunk.events, max_clock_skew_s)
-            decisions, flags = [], []
             for tp, record, message in chunk.events:
                 if error := _refusal(record, message, in_time, max_clock_skew_s):
                     letter = _dead_letter(tp, record, error)
@@ -73,16 +87,31 @@ def connect(
                     topic = outputs.repartition[type(message)]
                     await repartition(outbox, tp, record, topic=topic, key=key, partition_count=partitions)
                 elif isinstance(message, LocationFix):
-                    latest[key] = message.latest
+                    sitting.locate(key, message, record.timestamp)
                 else:
-                    decision = decider.decide(message, latest.get(key))
-                    decisions.append((key, _encode(decision)))
-                    if flag := decider.flag(message, decision):
-                        flags.append((key, _encode(flag)))
-            await latest_locations.write(chunk, latest, outbox)
-            await outbox.ship(outputs.decisions, chunk.partition, decisions)
-            await outbox.ship(outputs.flagged, chunk.partition, flags)
-            chunk.acknowledge_after(outbox.sends)
+                    sitting.decide(key, message, record.timestamp)
+            sitting.close_due()
+            sitting.close_after_silence(chunk.silent_s)
+            outcomes = sitting.take()
+            decisions = [(each.device, each.decision_json) for each in outcomes]
+            alerts = [(each.device, _encode(each.alert)) for each in outcomes if each.alert is not None]
+            await outbox.ship(outputs.decisions, partition, decisions)
+            # Each behind the other: what is found of one after a crash is explained by those before it. State
+            # comes last, so that what it knows has been told, and of it the cases come first: a track that
+            # is ahead of a transaction would judge it by what came later.
+            stages = (
+                _stage(outputs.flagged, partition, alerts),
+                cases.put(partition, decided),
+                states.put(partition, known),
+            )
+            cascade.acknowledge_after(chunk, producer_of(app), outbox.sends, stages)
+
+
+def _stage(topic: str, partition: int, rows: list[tuple[bytes, bytes]]) -> Stage:
+    async def send(outbox: Outbox) -> None:
+        await outbox.ship(topic, partition, rows)
+
+    return send
 
 
 def _refusal(

@@ -8,19 +8,18 @@ from agents import detect
 from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.decoders import input_decoders
+from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
-from app.token_key import token_key_of
 from app.topics import Topics, topics_of
-from detection.decide import Decider
-from detection.paper_rule import PaperRule
 from models.location_fix import LocationFix
 from models.transaction import Transaction
-from privacy.tokens import tokenizer
 from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.log_rate import limit_log_rate
 from streaming.recovery import RecoveryMetrics
+from tables.cases import make_cases
 from tables.latest_locations import make_latest_locations
+from tables.tracks import make_tracks
 
 
 def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.App:
@@ -48,30 +47,25 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
             fetch_wait_s=settings.fetch_wait_s,
             settle_timeout_s=settings.settle_timeout_s,
             zombie_check_s=settings.zombie_check_s,
+            punctuate_s=1.0,
         ),
     )
-    latest_locations = app.tables.add(make_latest_locations(app, settings.topic_partitions))
+    make_states = make_latest_locations if settings.profile == "paper" else make_tracks
+    tables = detect.Tables(
+        states=app.tables.add(make_states(app, settings.topic_partitions)),
+        cases=app.tables.add(make_cases(app, settings.topic_partitions)),
+    )
     detect.connect(
         app,
         inputs,
         _outputs(topics),
-        latest_locations,
-        decider_of(settings),
+        tables,
+        detector_of(settings),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
-
-
-def decider_of(settings: Settings) -> Decider:
-    """The rule and the tokens that `settings` ask for."""
-    key = token_key_of(settings)
-    return Decider(
-        rule=PaperRule(tolerance_mps=settings.paper_tolerance_mps),
-        card_token_of=tokenizer(key, "card"),
-        user_token_of=tokenizer(key, "user"),
-    )
 
 
 def faust_options(settings: Settings) -> dict[str, object]:

@@ -8,6 +8,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from app.topics import TopicSpec
+from detection.track import Track
 from models.dead_letter import DeadLetter
 
 
@@ -58,8 +59,10 @@ def _state(value: bytes | None, type_: type[msgspec.Struct]) -> Any:
     if value is None:
         return None
     try:
+        if type_ is Track:
+            return [msgspec.structs.asdict(fix) for fix in Track().with_page(0, value).fixes()]
         return msgspec.structs.asdict(msgspec.msgpack.decode(value, type=type_))
-    except msgspec.DecodeError:
+    except ValueError:  # msgspec.DecodeError is one
         return _json(value)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from detection.decide import Decider
+from detection.detector import Detector, Outcome, Sitting
+from detection.docket import Docket
+from models.case import Case
 from models.dead_letter import DeadLetter
-from models.decision import Decision
-from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from sources.event_file import Event
 from streaming.clock import clock_error
@@ -17,15 +17,19 @@ from streaming.errors import ConfigError, RecordError
 def replay(
     events: Iterable[Event],
     decoders: Mapping[str, JsonDecoder[Any]],
-    decider: Decider,
+    detector: Detector[Any],
     max_clock_skew_s: float,
-) -> Iterator[Decision | DeadLetter]:
+) -> Iterator[Outcome | DeadLetter]:
     """Yield what the detector would write for `events` taken one by one, in their order.
 
-    Its memory grows with the devices in the file, not with its length. A dead letter's partition is 0 and
-    its offset the number of the event, from 0. Raises ConfigError where an event's topic is no input.
+    At the end every decision is made final. Its memory grows with the devices in the file and with the
+    transactions of an hour, not with its length. A dead letter's partition is 0 and its offset the number of
+    the event, from 0. Raises ConfigError where an event's topic is no input.
     """
-    latest: dict[bytes, LatestLocation] = {}
+    states: dict[bytes, Any] = {}
+    cases: dict[bytes, Case] = {}
+    now_s = 0.0  # the file's clock: nothing is read again here
+    sitting = Sitting(detector, states, cases, Docket(), lambda: now_s)
     for number, event in enumerate(events):
         if event.topic not in decoders:
             raise ConfigError(
@@ -39,10 +43,15 @@ def replay(
         except RecordError as error:
             yield _dead_letter(number, event, error)
             continue
+        now_s = event.arrival_ms / 1000
         if isinstance(message, LocationFix):
-            latest[message.key] = message.latest
+            sitting.locate(message.key, message, event.arrival_ms)
         else:
-            yield decider.decide(message, latest.get(message.key))
+            sitting.decide(message.key, message, event.arrival_ms)
+        sitting.close_due()
+        yield from sitting.take()
+    sitting.close_all()
+    yield from sitting.take()
 
 
 def _dead_letter(number: int, event: Event, error: RecordError) -> DeadLetter:

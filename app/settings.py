@@ -52,7 +52,23 @@ class Settings:
     state_dir: str = _setting(
         "", "Folder of the tables on disk, one for each worker. Empty: a free one under .run/state/."
     )
-    profile: Literal["paper"] = _setting("paper", "Rule that verdicts follow.")
+    profile: Literal["envelope", "paper"] = _setting(
+        "envelope", "Rule that verdicts follow. Another one starts with another table of locations."
+    )
+    grace_period_s: float = _setting(
+        300.0,
+        "Profile envelope: locations that arrive so long after a transaction still count. Higher: fewer wrong"
+        " verdicts on phones that report late, later final ones.",
+    )
+    repeat_window_s: float = _setting(
+        3600.0, "A transaction that comes again within this after its deadline gets the same decision."
+    )
+    max_open_transactions: int = _setting(
+        100_000,
+        "Of a partition. Where more are open, the oldest are made final early. Higher: more memory (1.5 kB"
+        " each).",
+        least=1,
+    )
     paper_tolerance_mps: float = _setting(
         1.0, "Profile paper: flagged above the reported speed plus this. Higher: fewer flags."
     )

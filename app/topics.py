@@ -6,6 +6,8 @@ from typing import Literal
 import msgspec
 
 from app.settings import Settings
+from detection.track import Track
+from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
 from models.flagged_transaction import FlaggedTransaction
@@ -21,7 +23,7 @@ Zone = Literal["restricted", "internal", "public"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSpec:
-    """A topic as `topics create` makes it. Record keys are device ids, UTF-8, unless said otherwise."""
+    """A topic as `topics create` makes it. `key_doc` says what its record keys are."""
 
     name: str
     value: type[msgspec.Struct]
@@ -29,6 +31,7 @@ class TopicSpec:
     zone: Zone
     retention_ms: int = 30 * _DAY_MS
     compacted: bool = False
+    key_doc: str = "Device id, UTF-8."
 
     @property
     def config(self) -> dict[str, str]:
@@ -47,6 +50,8 @@ class Topics:
     location_repartition: TopicSpec
     transaction_repartition: TopicSpec
     latest_locations_changelog: TopicSpec
+    tracks_changelog: TopicSpec
+    cases_changelog: TopicSpec
     transaction_decisions: TopicSpec
     potential_fraud: TopicSpec
     dead_letters: TopicSpec
@@ -60,6 +65,8 @@ class Topics:
             self.location_repartition,
             self.transaction_repartition,
             self.latest_locations_changelog,
+            self.tracks_changelog,
+            self.cases_changelog,
             self.transaction_decisions,
             self.potential_fraud,
             self.dead_letters,
@@ -111,7 +118,24 @@ def topics_of(settings: Settings) -> Topics:
         latest_locations_changelog=TopicSpec(
             name=f"{app_id}-latest_locations-changelog",
             value=LatestLocation,
-            doc="State of the detector: the latest fix of each device (msgpack).",
+            doc="State of the detector under the profile paper: the latest fix of each device (msgpack).",
+            zone="restricted",
+            compacted=True,
+        ),
+        tracks_changelog=TopicSpec(
+            name=f"{app_id}-tracks-changelog",
+            value=Track,
+            doc="State of the detector under the profile envelope: what each device reported, in pages of"
+            " four fixes.",
+            key_doc="Number of the page (a byte) and device id, UTF-8.",
+            zone="restricted",
+            compacted=True,
+        ),
+        cases_changelog=TopicSpec(
+            name=f"{app_id}-cases-changelog",
+            value=Case,
+            doc="State of the detector: open transactions, and those decided within the hour (msgpack).",
+            key_doc="Length of the device id (2 bytes, big-endian), device id, transaction id, UTF-8.",
             zone="restricted",
             compacted=True,
         ),

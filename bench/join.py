@@ -23,6 +23,7 @@ from streaming.consumer import ChunkOptions
 from streaming.decoding import JsonDecoder
 from streaming.garbage import collect_less_often
 from streaming.internals import producer_of
+from streaming.layout import StructLayout
 from streaming.outbox import Outbox
 from streaming.recovery import RecoveryMetrics
 from streaming.struct_table import StructTable
@@ -55,7 +56,7 @@ def create_join(settings: Settings) -> faust.App:
         StructTable(
             app,
             name="latest",
-            value=Position,
+            layout=StructLayout(Position),
             partitions=settings.topic_partitions,
             help="device id -> Position",
         )
@@ -71,7 +72,7 @@ def _connect(app: faust.App, inputs: faust.Topic, latest: StructTable[Position],
         async for chunk in chunks:
             outbox = Outbox(producer_of(app))
             judged = {r.key for _, r, message in chunk.events if r.key and type(message) is Purchase}
-            view = latest.view(chunk, judged)
+            view = latest.view(chunk.partition, judged)
             frauds: list[tuple[bytes, bytes | None]] = []
             for _, record, message in chunk.events:
                 if not (key := record.key):
@@ -80,7 +81,7 @@ def _connect(app: faust.App, inputs: faust.Topic, latest: StructTable[Position],
                     view[key] = message.position
                 elif (position := view.get(key)) and (fraud := fraud_of(message, position)):
                     frauds.append((key, _encode(fraud)))
-            await latest.write(chunk, view, outbox)
+            await latest.put(chunk.partition, view)(outbox)
             await outbox.ship(flagged, chunk.partition, frauds)
             chunk.acknowledge_after(outbox.sends)
 

@@ -16,7 +16,8 @@ from bench.load import device_id
 from bench.report import Section, spread
 from bench.site import PARTITIONS
 from models.latest_location import LatestLocation
-from streaming.stores import MemoryPartition, Row
+from streaming.layout import Row
+from streaming.stores import MemoryPartition
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _FETCHED_ROWS = 5000

@@ -10,8 +10,8 @@ import msgspec
 from confluent_kafka import TopicPartition
 
 from app.decoders import input_decoders
-from app.factory import decider_of
 from app.replay import replay
+from app.rules import detector_of
 from app.settings import Settings
 from app.topics import topics_of
 from bench import meter
@@ -23,7 +23,7 @@ from bench.peer_rule import flagged_ids, id_sum
 from bench.report import Section, ratio, spread
 from bench.site import PARTITIONS, Site, site
 from bench.worker import DETECTOR, IDIOMATIC, JOIN, environment, fresh_app_id, running
-from models.decision import Decision
+from detection.detector import Outcome
 
 _JVM_ROUNDS = 3
 _IDIOMATIC_SHARE = 20  # plain Faust is watched for a twentieth of the backlog: all of it would take minutes
@@ -88,10 +88,11 @@ class _Course:
         decisions = replay(
             self.backlog.events(),
             input_decoders(topics_of(settings)),
-            decider_of(settings),
+            detector_of(settings),
             settings.max_clock_skew_s,
         )
-        return [d.transaction_id for d in decisions if isinstance(d, Decision) and d.verdict == "flagged"]
+        finals = (o.decision for o in decisions if isinstance(o, Outcome) and o.decision.stage == "final")
+        return [d.transaction_id for d in finals if d.verdict == "flagged"]
 
     def work_off(
         self, command: Sequence[str], app_id: str, environments: Sequence[dict[str, str]], share: int = 1

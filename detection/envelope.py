@@ -4,10 +4,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import sqrt
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 
 from detection.fix import Fix
 from detection.fix_code import (
@@ -48,28 +47,6 @@ _UNITS_PER_M: Final = 1e7 / LONGEST_DEGREE_M / sqrt(2)
 _SHOWN_REFUSED: Final = 4  # in the evidence: those nearest in time
 
 
-class EnvelopeJudgement(Judgement, frozen=True, kw_only=True, gc=False):
-    """A verdict of the envelope, with the fixes that it does not believe.
-
-    `distance_m`, `elapsed_s` and the speeds belong to the decisive fix, the first of `fixes`: the one that
-    says impossible most clearly, or one next to the transaction where none does.
-    implied_speed_mps = required_m / (|elapsed_s| + the profile's clock tolerance), and allowed_speed_mps =
-    possible_m / the same.
-    """
-
-    required_m: Annotated[
-        float | None,
-        Meta(description="Distance from fix to transaction less the fix's radius and the terminal's."),
-    ] = None
-    possible_m: Annotated[
-        float | None,
-        Meta(description="The most that travel and drift explain. Flagged where less is possible."),
-    ] = None
-    refused: Annotated[
-        tuple[UsedFix, ...], Meta(description="Location reports near it that others make impossible.")
-    ] = ()
-
-
 class _Measure(msgspec.Struct, frozen=True, gc=False):
     """One fix held against a transaction; `elapsed_s` is negative where the fix is later."""
 
@@ -97,7 +74,7 @@ class Envelope:
 
     def judge(
         self, time_ns: int, latitude_deg: float, longitude_deg: float, track: Track | None
-    ) -> EnvelopeJudgement:
+    ) -> Judgement:
         """Judge a transaction; `track` is None where no fix of the device was ever seen.
 
         A function of the transaction and the set of fixes in the track, hence the same after any order of
@@ -131,7 +108,7 @@ class Envelope:
 
     def _if_agreed(
         self, near: list[Words], tick: int, time_ns: int, latitude_deg: float, longitude_deg: float
-    ) -> EnvelopeJudgement | None:
+    ) -> Judgement | None:
         """Clear a transaction that enough fixes next to it, latest first, agree with, if all of them do."""
         if len(near) < self.profile.agreeing_fixes:
             return None
@@ -167,7 +144,7 @@ class Envelope:
 
     def _by_chain(
         self, held: list[Words], tick: int, time_ns: int, latitude_deg: float, longitude_deg: float
-    ) -> EnvelopeJudgement:
+    ) -> Judgement:
         """Judge by the good fixes next to the transaction on either side."""
         if not held:
             return self._never_seen()
@@ -199,11 +176,11 @@ class Envelope:
             profile.drift_m + reach_m(fix, abs(elapsed_s) + profile.clock_tolerance_s, profile),
         )
 
-    def _cleared(self, measure: _Measure) -> EnvelopeJudgement:
+    def _cleared(self, measure: _Measure) -> Judgement:
         """The verdict that most transactions get, without what only the others need."""
         profile = self.profile
         apart_s = abs(measure.elapsed_s)
-        return EnvelopeJudgement(
+        return Judgement(
             verdict="cleared",
             reasons=_CLEARED if apart_s <= profile.stale_s else _CLEARED_BUT_STALE,
             distance_m=measure.distance_m,
@@ -211,14 +188,15 @@ class Envelope:
             implied_speed_mps=max(measure.required_m, 0.0) / (apart_s + profile.clock_tolerance_s),
             reported_speed_mps=measure.fix.speed_mps,
             allowed_speed_mps=measure.possible_m / (apart_s + profile.clock_tolerance_s),
-            fixes=(_used(measure.fix),),
             required_m=max(measure.required_m, 0.0),
             possible_m=measure.possible_m,
+            fixes=(_used(measure.fix),),
+            refused=(),
             profile=profile.name,
             profile_version=profile.version,
         )
 
-    def _judgement(self, measures: Sequence[_Measure], refused: Sequence[Fix]) -> EnvelopeJudgement:
+    def _judgement(self, measures: Sequence[_Measure], refused: Sequence[Fix]) -> Judgement:
         """Put a verdict together from good fixes: one that says impossible is enough."""
         decisive, flagged = measures[0], measures[0].excess_m > 0.0
         nearest_s = abs(decisive.elapsed_s)
@@ -228,7 +206,7 @@ class Envelope:
             decisive = worst if flagged else nearest
         effective_s = abs(decisive.elapsed_s) + self.profile.clock_tolerance_s
         required_m = max(decisive.required_m, 0.0)
-        return EnvelopeJudgement(
+        return Judgement(
             verdict="flagged" if flagged else "cleared",
             reasons=self._reasons(measures, flagged=flagged, refused=refused, nearest_s=nearest_s),
             distance_m=decisive.distance_m,
@@ -236,9 +214,9 @@ class Envelope:
             implied_speed_mps=required_m / effective_s,
             reported_speed_mps=decisive.fix.speed_mps,
             allowed_speed_mps=decisive.possible_m / effective_s,
-            fixes=(_used(decisive.fix), *(_used(other.fix) for other in measures if other is not decisive)),
             required_m=required_m,
             possible_m=decisive.possible_m,
+            fixes=(_used(decisive.fix), *(_used(other.fix) for other in measures if other is not decisive)),
             refused=tuple(map(_used, refused)),
             profile=self.profile.name,
             profile_version=self.profile.version,
@@ -260,8 +238,8 @@ class Envelope:
             reasons = (*reasons, STALE)
         return reasons
 
-    def _never_seen(self) -> EnvelopeJudgement:
-        return EnvelopeJudgement.without_location(
+    def _never_seen(self) -> Judgement:
+        return Judgement.without_location(
             reason=NEVER_SEEN, profile=self.profile.name, profile_version=self.profile.version
         )
 

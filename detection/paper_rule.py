@@ -3,9 +3,11 @@
 import msgspec
 
 from detection.geodesy import distance_m
+from detection.rule import PlaceAndTime
+from models.decision import Decision
 from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
-from models.transaction import Transaction
+from models.location_fix import LocationFix
 
 PROFILE = "paper"
 PROFILE_VERSION = 1
@@ -25,16 +27,27 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
 
     tolerance_mps: float = 1.0
 
-    def judge(self, transaction: Transaction, fix: LatestLocation | None) -> Judgement:
+    @property
+    def awaits_locations(self) -> bool:
+        """False: it looks once, its first verdict is final."""
+        return False
+
+    def after(self, state: LatestLocation | None, fix: LocationFix) -> LatestLocation:  # noqa: ARG002
+        """Remember the fix that arrived last."""
+        return fix.latest
+
+    def may_change(self, decision: Decision, fix: LocationFix) -> bool:  # noqa: ARG002
+        """Never: all its decisions are final."""
+        return False
+
+    def judge(self, use: PlaceAndTime, fix: LatestLocation | None) -> Judgement:
         """Judge by the device's latest fix; None where no fix of the device was ever seen."""
         if fix is None:
             return Judgement.without_location(
                 reason=NEVER_SEEN, profile=PROFILE, profile_version=PROFILE_VERSION
             )
-        travelled_m = distance_m(
-            fix.latitude_deg, fix.longitude_deg, transaction.latitude_deg, transaction.longitude_deg
-        )
-        elapsed_s = (transaction.event_time - fix.event_time).total_seconds()
+        travelled_m = distance_m(fix.latitude_deg, fix.longitude_deg, use.latitude_deg, use.longitude_deg)
+        elapsed_s = (use.event_time - fix.event_time).total_seconds()
         implied_mps = travelled_m / abs(elapsed_s) if elapsed_s else 0.0
         reported_mps = fix.speed_mps or 0.0
         allowed_mps = reported_mps + self.tolerance_mps
@@ -47,6 +60,8 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
             implied_speed_mps=implied_mps,
             reported_speed_mps=fix.speed_mps,
             allowed_speed_mps=allowed_mps,
+            required_m=None,
+            possible_m=None,
             fixes=(
                 UsedFix(
                     event_time=fix.event_time,
@@ -56,6 +71,7 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
                     accuracy_m=fix.accuracy_m,
                 ),
             ),
+            refused=(),
             profile=PROFILE,
             profile_version=PROFILE_VERSION,
         )

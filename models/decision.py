@@ -15,6 +15,7 @@ class Decision(Judgement, frozen=True, gc=False):
     """The verdict on one transaction and its evidence. Topic transaction_decisions; key: device id, UTF-8.
 
     Delivered at least once: a consumer takes, per transaction_id, the last line of the highest revision.
+    A final line is the last revision, whatever came before.
     Card and user are keyed tokens (HMAC-SHA-256 with a key id), null where the bank sent none.
     """
 
@@ -50,7 +51,10 @@ class Decision(Judgement, frozen=True, gc=False):
             judgement.implied_speed_mps,
             judgement.reported_speed_mps,
             judgement.allowed_speed_mps,
+            judgement.required_m,
+            judgement.possible_m,
             judgement.fixes,
+            judgement.refused,
             judgement.profile,
             judgement.profile_version,
             transaction.transaction_id,
@@ -63,4 +67,37 @@ class Decision(Judgement, frozen=True, gc=False):
             transaction.amount,
             card_token,
             user_token,
+        )
+
+    @property
+    def event_time(self) -> datetime:
+        """When the card was used: the name that a Transaction has for it."""
+        return self.transaction_time
+
+    def revised(self, judgement: Judgement, stage: Stage) -> "Decision":
+        """Return the next revision of this decision, by another judgement."""
+        return Decision(
+            judgement.verdict,
+            judgement.reasons,
+            judgement.distance_m,
+            judgement.elapsed_s,
+            judgement.implied_speed_mps,
+            judgement.reported_speed_mps,
+            judgement.allowed_speed_mps,
+            judgement.required_m,
+            judgement.possible_m,
+            judgement.fixes,
+            judgement.refused,
+            judgement.profile,
+            judgement.profile_version,
+            self.transaction_id,
+            self.device_id,
+            stage,
+            self.revision + 1,
+            self.transaction_time,
+            self.latitude_deg,
+            self.longitude_deg,
+            self.amount,
+            self.card_token,
+            self.user_token,
         )

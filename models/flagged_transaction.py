@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from models.decision import Decision, Stage
@@ -10,6 +11,29 @@ from models.judgement import Judgement
 from models.transaction import Transaction
 
 FlagEvent = Literal["flagged", "confirmed", "retracted"]
+
+
+class CardUse(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an alert needs of a transaction besides its decision. The card shows as its last four digits."""
+
+    card_last4: str | None
+    merchant_id: str | int | None
+    merchant: str | None
+    merchant_category: str | None
+    transaction_type: str | None
+    transaction_device: str | None
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> "CardUse":
+        """Take it from a transaction."""
+        return cls(
+            last_four(transaction.card_number),
+            transaction.merchant_id,
+            transaction.merchant,
+            transaction.merchant_category,
+            transaction.transaction_type,
+            transaction.transaction_device,
+        )
 
 
 class FlaggedTransaction(Judgement, frozen=True, gc=False):
@@ -37,8 +61,8 @@ class FlaggedTransaction(Judgement, frozen=True, gc=False):
     transaction_device: str | None
 
     @classmethod
-    def of(cls, transaction: Transaction, decision: Decision, event: FlagEvent) -> "FlaggedTransaction":
-        """Join a transaction with the decision that flagged it."""
+    def of(cls, use: CardUse, decision: Decision, event: FlagEvent) -> "FlaggedTransaction":
+        """Join a use of a card with the decision on it."""
         # By position, as in Decision.of.
         return cls(
             decision.verdict,
@@ -48,7 +72,10 @@ class FlaggedTransaction(Judgement, frozen=True, gc=False):
             decision.implied_speed_mps,
             decision.reported_speed_mps,
             decision.allowed_speed_mps,
+            decision.required_m,
+            decision.possible_m,
             decision.fixes,
+            decision.refused,
             decision.profile,
             decision.profile_version,
             event,
@@ -61,12 +88,12 @@ class FlaggedTransaction(Judgement, frozen=True, gc=False):
             decision.longitude_deg,
             decision.amount,
             decision.user_token,
-            last_four(transaction.card_number),
-            transaction.merchant_id,
-            transaction.merchant,
-            transaction.merchant_category,
-            transaction.transaction_type,
-            transaction.transaction_device,
+            use.card_last4,
+            use.merchant_id,
+            use.merchant,
+            use.merchant_category,
+            use.transaction_type,
+            use.transaction_device,
         )
 
 

@@ -22,7 +22,8 @@ class UsedFix(msgspec.Struct, frozen=True, gc=False):
 class Judgement(msgspec.Struct, frozen=True, gc=False):
     """A verdict with the figures that it was reached by, so that anyone can recompute it.
 
-    Without a location of the device, its figures are None and `fixes` is empty.
+    `distance_m`, `elapsed_s` and the speeds belong to the decisive fix, the first of `fixes`. Without a
+    location of the device, its figures are None and `fixes` is empty.
     """
 
     verdict: Verdict
@@ -38,7 +39,20 @@ class Judgement(msgspec.Struct, frozen=True, gc=False):
     allowed_speed_mps: Annotated[
         float | None, Meta(description="Flagged where the implied speed is above this.")
     ]
-    fixes: Annotated[tuple[UsedFix, ...], Meta(description="The location reports it stands on.")]
+    required_m: Annotated[
+        float | None,
+        Meta(description="Distance less the fix's radius and the terminal's; null under `paper`."),
+    ]
+    possible_m: Annotated[
+        float | None,
+        Meta(description="The most that travel and drift explain: flagged where more is required."),
+    ]
+    fixes: Annotated[
+        tuple[UsedFix, ...], Meta(description="The location reports it stands on, the decisive one first.")
+    ]
+    refused: Annotated[
+        tuple[UsedFix, ...], Meta(description="Location reports near it that others make impossible.")
+    ]
     profile: Annotated[str, Meta(description="Name of the rule.")]
     profile_version: Annotated[int, Meta(description="Rises when the rule changes.")]
 
@@ -53,7 +67,14 @@ class Judgement(msgspec.Struct, frozen=True, gc=False):
             implied_speed_mps=None,
             reported_speed_mps=None,
             allowed_speed_mps=None,
+            required_m=None,
+            possible_m=None,
             fixes=(),
+            refused=(),
             profile=profile,
             profile_version=profile_version,
         )
+
+    def because(self, *reasons: str) -> Self:
+        """Return the same judgement with further reasons."""
+        return msgspec.structs.replace(self, reasons=(*self.reasons, *reasons))

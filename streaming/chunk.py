@@ -40,11 +40,24 @@ class Chunk:
     that follows from them, once. Its offsets are committed when the broker has acknowledged all of them, and
     not before those of the chunks ahead of it. A send that fails ends the worker with nothing committed over.
 
+    A partition that brings nothing hands out a chunk without events now and then, so that agents can do what
+    is due; `silent_s` says for how long it has been silent. (Kafka Streams: punctuation by wall-clock time.)
+
     Decoded events are there in between only: what waits for its turn, or for a commit, is a tenth as large,
     and what is worked on lies in the processor's cache.
     """
 
-    __slots__ = ("_decode", "_on_lost", "_pending", "acknowledged", "ends", "events", "partition", "started")
+    __slots__ = (
+        "_decode",
+        "_on_lost",
+        "_pending",
+        "acknowledged",
+        "ends",
+        "events",
+        "partition",
+        "silent_s",
+        "started",
+    )
 
     def __init__(
         self,
@@ -52,8 +65,11 @@ class Chunk:
         decode: Callable[[], Sequence[Event]],
         ends: dict[TP, int],
         on_lost: Callable[[OutputLostError], None],
+        *,
+        silent_s: float = 0.0,
     ) -> None:
         self.partition = partition
+        self.silent_s = silent_s
         self.events: Sequence[Event] = ()
         self.ends = ends
         self.started = False

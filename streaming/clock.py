@@ -29,7 +29,7 @@ def surely_not_ahead(events: Sequence[Event], max_skew_s: float) -> datetime:
 
     To compare with it takes a tenth of `clock_error`'s time, which is left for the few that are later.
     """
-    earliest_ms = min([record.timestamp for _, record, _ in events])
+    earliest_ms = min([record.timestamp for _, record, _ in events], default=0)
     try:
         return _EPOCH + timedelta(milliseconds=earliest_ms, seconds=max_skew_s)
     except OverflowError:  # all say that they were written after the year 9999

@@ -45,6 +45,8 @@ class ChunkOptions:
     fetch_wait_s: float = 0.01
     settle_timeout_s: float = 5.0
     zombie_check_s: float = 5.0
+    punctuate_s: float = 0.0
+    """A silent partition hands out a chunk without events as often; 0: never."""
 
 
 class ChunkConsumer(internals.OpenConsumer):
@@ -61,6 +63,8 @@ class ChunkConsumer(internals.OpenConsumer):
         self._groups: dict[int, PartitionGroup] = {}
         self._ledgers: dict[int, Ledger] = {}
         self._committable: dict[TP, int] = {}
+        self._heard_s: dict[int, float] = {}  # of a partition: when it brought something last
+        self._next_punctuation_s = 0.0
         self._epoch = 0  # rises whenever the buffers are dropped: what was read before is void
         self._lost: FatalError | None = None
         super().__init__(*args, fetch_wait_s=options.fetch_wait_s, **kwargs)
@@ -129,6 +133,7 @@ class ChunkConsumer(internals.OpenConsumer):
         self._groups.clear()
         self._ledgers.clear()
         self._committable.clear()
+        self._heard_s.clear()
         self._epoch += 1
 
     async def perform_seek(self) -> None:
@@ -195,6 +200,7 @@ class ChunkConsumer(internals.OpenConsumer):
                     await self._route(TP(*tp), batch)
                 self._recovery.end_when_complete()
                 await self._hand_out(epoch)
+                await self._punctuate()
                 await asyncio.sleep(0)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
@@ -238,6 +244,7 @@ class ChunkConsumer(internals.OpenConsumer):
             rank = self._topics.index(tp.topic)
             group = self._groups.setdefault(tp.partition, PartitionGroup(len(self._topics)))
             group.push(rank, records)
+            self._heard_s[tp.partition] = time.monotonic()
         elif self.is_changelog(tp):
             self._recovery.restore(tp, records)
         else:  # Faust's own topics, such as the leader's
@@ -265,6 +272,34 @@ class ChunkConsumer(internals.OpenConsumer):
                 if epoch != self._epoch or not self.flow_active:
                     return
 
+    async def _punctuate(self) -> None:
+        """Hand out a chunk without events of each partition that is silent, though the broker is not."""
+        now_s, period_s = time.monotonic(), self._options.punctuate_s
+        if not period_s or now_s < self._next_punctuation_s or self.app.tables.recovery.in_recovery:
+            return
+        self._next_punctuation_s = now_s + period_s
+        for partition, silent_s in (await self._silences(now_s)).items():
+            message = self._punctuation(partition, silent_s)
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    async def _silences(self, now_s: float) -> dict[int, float]:
+        """For how long partitions that are read to their ends have brought nothing."""
+        inputs = [tp for tp in self.active_partitions() if tp.topic in self._topics]
+        heard_s = {tp.partition: self._heard_s.setdefault(tp.partition, now_s) for tp in inputs}
+        silent = {p for p, at_s in heard_s.items() if now_s - at_s >= self._options.punctuate_s}
+        if not silent:
+            return {}
+        asked = [tp for tp in inputs if tp.partition in silent]
+        try:
+            async with asyncio.timeout(self._options.settle_timeout_s):
+                ends = await self.end_offsets(*asked)
+        except Exception as error:  # noqa: BLE001 (a broker that is away is no silence)
+            log.debug("could not ask for the ends of silent partitions: %r", error)
+            self._heard_s.clear()
+            return {}
+        unread = {tp.partition for tp in asked if (self.offset_of_next(tp) or 0) < ends[tp]}
+        return {p: now_s - heard_s[p] for p in silent - unread}
+
     def _caught_up(self, partition: int) -> Callable[[int], bool]:
         return lambda rank: self.is_caught_up(TP(self._topics[rank], partition))
 
@@ -279,6 +314,14 @@ class ChunkConsumer(internals.OpenConsumer):
         self.app.monitor.stream_inbound_time.update(dict.fromkeys(ends, now_s))
         last_rank, last_record = records[-1]
         return self._message(tps[last_rank], last_record, None, chunk)
+
+    def _punctuation(self, partition: int, silent_s: float) -> ConsumerMessage:
+        """Wrap a chunk without events. Nothing of it is to be committed."""
+        chunk = Chunk(partition, tuple, {}, self._on_output_lost, silent_s=silent_s)
+        self._ledgers.setdefault(partition, Ledger()).enter(chunk)
+        tp = TP(self._topics[0], partition)
+        now = _Now(self.offset_of_next(tp) or 0, int(time.time() * 1000))
+        return self._message(tp, now, None, chunk)
 
     def _message(self, tp: TP, record: Record, key: bytes | None, value: Any) -> ConsumerMessage:
         """Wrap `value` as Faust's conductor takes it."""
@@ -295,6 +338,18 @@ class ChunkConsumer(internals.OpenConsumer):
             tp=tp,
             generation_id=self.app.consumer_generation_id,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What stands where a message's record would: the place and the moment of a punctuation."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int = 0
+    key: None = None
+    value: None = None
+    headers: tuple[()] = ()
 
 
 def _behind(offset: int | None) -> int:

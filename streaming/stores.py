@@ -9,11 +9,10 @@ from typing import Protocol
 from rocksdict import AccessType, Options, Rdict, WriteBatch
 
 from streaming.errors import FatalError
+from streaming.layout import Row
 from streaming.recent_rows import RecentRows
 
 log = logging.getLogger(__name__)
-
-Row = tuple[bytes, bytes | None]  # key and value; None deletes
 
 _RECENT_ROWS = 10_000  # of a generation and partition
 _OFFSET_KEY = b""  # no row's key: it lies beside the rows, so that no damage can part it from them

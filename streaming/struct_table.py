@@ -1,29 +1,30 @@
-"""A Faust table of msgspec structs that works in chunks."""
+"""A Faust table that works in chunks."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import faust
-import msgspec
 from faust.stores.base import Store
 from faust.types import TP
 
-from streaming.chunk import Chunk
+from streaming.cascade import Stage
 from streaming.fence import Fence
 from streaming.internals import OpenTable
+from streaming.layout import Layout, Row, V
 from streaming.outbox import Outbox
-from streaming.stores import MemoryPartition, PartitionStore, RocksPartition, Row
-
-V = TypeVar("V", bound=msgspec.Struct)
+from streaming.stores import MemoryPartition, PartitionStore, RocksPartition
 
 
 class View(Generic[V]):
     """Rows of a table as one chunk sees and changes them. Values are frozen: replace, never change them."""
 
-    def __init__(self, rows: Mapping[bytes, bytes], decode: Callable[[bytes], V]) -> None:
-        self._rows = rows
+    def __init__(self, store: PartitionStore, keys: Iterable[bytes], decode: Callable[[bytes], V]) -> None:
+        self._store = store
+        self._asked = set(keys)
+        self._rows = store.get_many(self._asked)
         self._decode = decode
         self.changes: dict[bytes, V | None] = {}
 
@@ -31,11 +32,18 @@ class View(Generic[V]):
         """The row as this chunk left it, else as it was before; None where there is none."""
         if key in self.changes:
             return self.changes[key]
-        row = self._rows.get(key)
+        row = self.row_before(key)
         return None if row is None else self._decode(row)
 
+    def row_before(self, key: bytes) -> bytes | None:
+        """The row as it was before this chunk; one that was not asked for at the start is read now."""
+        if key not in self._asked:
+            self._asked.add(key)
+            self._rows |= self._store.get_many([key])
+        return self._rows.get(key)
+
     def absent(self, keys: Iterable[bytes]) -> Iterator[bytes]:
-        """Those of `keys` that had no row before this chunk."""
+        """Those of `keys`, asked for at the start, that had no row before this chunk."""
         return (key for key in keys if key not in self._rows)
 
     def __setitem__(self, key: bytes, value: V) -> None:
@@ -153,59 +161,91 @@ class PartitionedStore(Store):  # type: ignore[misc]
 
 
 class StructTable(OpenTable, Generic[V]):
-    """A changelog-backed table: keys are bytes (UTF-8 text), values structs, msgpack in the changelog.
+    """A changelog-backed table: keys are bytes (UTF-8 text), values what its layout says.
 
-    Agents read and write through a View of a chunk, and hand its changes back with `write`. Only there
-    does a change reach the store and the changelog.
+    Agents read and write through a View of a chunk and hand its changes back: `put` shows them to later
+    chunks, and what it returns sends them to the changelog.
     """
 
-    def __init__(self, app: faust.App, *, name: str, value: type[V], partitions: int, help: str) -> None:  # noqa: A002 (Faust's word)
+    def __init__(
+        self,
+        app: faust.App,
+        *,
+        name: str,
+        layout: Layout[V],
+        partitions: int,
+        help: str,  # noqa: A002 (Faust's word)
+    ) -> None:
         super().__init__(app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, help=help)
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode: Callable[[bytes], V] = msgspec.msgpack.Decoder(value).decode
+        self._layout = layout
         self._writing = asyncio.Lock()  # whoever writes a row again must not come after a newer one
 
     def new_store(self, url: Any) -> PartitionedStore:
         """One PartitionStore a partition, in memory or on disk as the URL says."""
         return PartitionedStore(url, self.app, self, table_name=self.name, loop=self.loop)
 
-    def view(self, chunk: Chunk, keys: Iterable[bytes]) -> View[V]:
-        """Read the rows of `keys`, which lie in the chunk's partition, at once."""
-        return View(self.data.partition(chunk.partition).get_many(keys), self._decode)
+    def view(self, partition: int, keys: Iterable[bytes]) -> View[V]:
+        """Read the rows of `keys`, which lie in that partition, at once."""
+        return View(self.data.partition(partition), keys, self._layout.decode)
 
-    async def write(self, chunk: Chunk, view: View[V], outbox: Outbox) -> None:
-        """Write what changed in a view: the store now, the changelog with the chunk's outputs.
+    def put(self, partition: int, view: View[V]) -> Stage:
+        """Put what changed in a view into the store; return what sends it to the changelog.
 
-        The store is settled when the changelog is acknowledged, and the chunk after both.
+        The store is settled when the changelog is acknowledged.
         """
-        if not view.changes:
-            return
-        encode = self._encode
+        encode = self._layout.encode
         rows = {key: None if value is None else encode(value) for key, value in view.changes.items()}
-        async with self._writing:
-            self.data.partition(chunk.partition).put_many(rows)
-            await self._ship(chunk.partition, rows, outbox)
-
-    async def overwrite(self, partition: int, keys: Iterable[bytes], outbox: Outbox) -> None:
-        """Write the rows of `keys` to the changelog once more, as they are here; tombstones where none is."""
-        async with self._writing:
-            found = self.data.partition(partition).get_many(keys)
-            await self._ship(partition, {key: found.get(key) for key in keys}, outbox)
-
-    async def _ship(self, partition: int, rows: Mapping[bytes, bytes | None], outbox: Outbox) -> None:
-        topic = self.changelog_topic.get_topic_name()
+        records = self._layout.to_changelog(rows, view.row_before)
         store: PartitionStore = self.data.partition(partition)
         fence: Fence = self.data.fence(partition)
+        store.put_many(rows)
 
-        def settle(last_offset: int) -> None:
-            store.settle(rows, fence.acknowledge(last_offset, len(rows)))
+        async def send(outbox: Outbox) -> None:
+            async with self._writing:
+                await self._ship(partition, records, outbox, partial(self._settle, store, fence, rows))
 
-        await outbox.ship(topic, partition, list(rows.items()), on_last=settle)
+        return send
 
-    def restore(self, tp: TP, rows: Iterable[Row], offset: int) -> None:
+    async def overwrite(self, partition: int, changelog_keys: Iterable[bytes], outbox: Outbox) -> None:
+        """Write the rows that records of the changelog belong to once more, as they are here."""
+        store: PartitionStore = self.data.partition(partition)
+        fence: Fence = self.data.fence(partition)
+        async with self._writing:
+            keys = {self._layout.store_key(key) for key in changelog_keys}
+            found = store.get_many(keys)
+            rows = {key: found.get(key) for key in keys}
+            records = self._layout.to_changelog(rows, lambda _: None)
+            await self._ship(partition, records, outbox, partial(self._settle, store, fence, rows))
+
+    async def _ship(
+        self,
+        partition: int,
+        records: Sequence[Row],
+        outbox: Outbox,
+        settle: Callable[[int, int], None],
+    ) -> None:
+        topic = self.changelog_topic.get_topic_name()
+        await outbox.ship(topic, partition, records, on_last=partial(settle, len(records)))
+
+    @staticmethod
+    def _settle(
+        store: PartitionStore,
+        fence: Fence,
+        rows: Mapping[bytes, bytes | None],
+        record_count: int,
+        last_offset: int,
+    ) -> None:
+        store.settle(rows, fence.acknowledge(last_offset, record_count))
+
+    def restore(self, tp: TP, records: Iterable[Row], offset: int) -> None:
         """Take changelog records into the store."""
-        self.data.partition(tp.partition).restore(rows, offset)
+        store: PartitionStore = self.data.partition(tp.partition)
+        store.restore(self._layout.restored(records, store.get_many), offset)
+
+    def values_of(self, partition: int) -> Iterator[tuple[bytes, V]]:
+        """All rows of a partition, decoded."""
+        return ((key, self._layout.decode(row)) for key, row in self.data.partition(partition).items())
 
     def structs(self) -> Iterator[tuple[bytes, V]]:
         """All rows of the partitions that are open here, decoded."""
-        return ((key, self._decode(row)) for key, row in self.data.items())
+        return ((key, self._layout.decode(row)) for key, row in self.data.items())

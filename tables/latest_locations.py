@@ -3,6 +3,7 @@
 import faust
 
 from models.latest_location import LatestLocation
+from streaming.layout import StructLayout
 from streaming.struct_table import StructTable
 
 
@@ -16,7 +17,7 @@ def make_latest_locations(app: faust.App, partitions: int) -> StructTable[Latest
     return StructTable(
         app,
         name="latest_locations",
-        value=LatestLocation,
+        layout=StructLayout(LatestLocation),
         partitions=partitions,
         help="device id -> LatestLocation",
     )

@@ -34,7 +34,7 @@ class Outputs:
     forwarded: set[Place] = field(default_factory=set)
     """Places of which a copy lies in a repartition topic."""
     located: set[bytes] = field(default_factory=set)
-    """Keys of devices with a row in the changelog of latest locations."""
+    """Ids of devices, UTF-8, with a row in the changelog of latest locations or of tracks."""
     unreadable: list[Place] = field(default_factory=list)
     expired: dict[str, int] = field(default_factory=dict)
     """Topic -> records that retention deleted from it."""

@@ -18,6 +18,7 @@ from app.topics import Topics
 from models.decision import Stage
 from models.judgement import Verdict
 from streaming.errors import ConfigError
+from tables.tracks import PageLayout
 
 Progress = Callable[[str, int, int], None]  # topic, records done, records in all
 Ranges = Mapping[int, OffsetRange]
@@ -93,15 +94,17 @@ async def _read_outputs(
         topics.transaction_decisions.name: _take_decisions(outputs),
         topics.potential_fraud.name: _take_alerts(outputs),
         topics.dead_letters.name: _take_origins(outputs, outputs.dead_letters),
-        topics.latest_locations_changelog.name: _take_rows(outputs),
+        topics.latest_locations_changelog.name: _take_rows(outputs, bytes),
+        topics.tracks_changelog.name: _take_rows(outputs, PageLayout().store_key),
         topics.location_repartition.name: _take_origins(outputs, outputs.forwarded),
         topics.transaction_repartition.name: _take_origins(outputs, outputs.forwarded),
     }
     inputs = {topic.name for topic in topics.detector_inputs}
+    compacted = {topic.name for topic in topics.all if topic.compacted}
     for name, take in takers.items():
         ranges = (await offset_ranges(connection, {name: partition_counts[name]}))[name]
         expired = sum(each.begin_offset for each in ranges.values())
-        if expired and name not in inputs and name != topics.latest_locations_changelog.name:
+        if expired and name not in inputs and name not in compacted:
             outputs.expired[name] = expired
         async for batch in _batches(connection, name, ranges, progress):
             for record in batch:
@@ -136,12 +139,12 @@ def _take_alerts(outputs: Outputs) -> Take:
     return take
 
 
-def _take_rows(outputs: Outputs) -> Take:
+def _take_rows(outputs: Outputs, device_of: Callable[[bytes], bytes]) -> Take:
     def take(record: ConsumerRecord) -> None:
         if record.value is None:
-            outputs.located.discard(record.key)
+            outputs.located.discard(device_of(record.key))
         else:
-            outputs.located.add(record.key)
+            outputs.located.add(device_of(record.key))
 
     return take
 

@@ -34,28 +34,27 @@ def replay(
     ] = None,
 ) -> None:
     """Judge the records of a file by the detector's rules, without a broker."""
-    import msgspec
-
     from app.decoders import input_decoders
-    from app.factory import decider_of
     from app.record_view import dead_letter_view, one_line
     from app.replay import replay as results_of
+    from app.rules import detector_of
     from app.topics import topics_of
     from models.dead_letter import DeadLetter
     from sources.event_file import read_events
 
     settings = Settings.from_env(os.environ | ({f"{PREFIX}PROFILE": profile} if profile else {}))
-    decoders, decider = input_decoders(topics_of(settings)), decider_of(settings)
+    decoders, detector = input_decoders(topics_of(settings)), detector_of(settings)
     counts: Counter[str] = Counter()
     with _progress() as bar, _writable(output_path) as output, _writable(dead_letters_path) as letters:
         events = bar.track(read_events(input_path), total=None)
-        for result in results_of(events, decoders, decider, settings.max_clock_skew_s):
+        for result in results_of(events, decoders, detector, settings.max_clock_skew_s):
             if isinstance(result, DeadLetter):
                 counts["dead letters"] += 1
                 letters.write(one_line(dead_letter_view(result)) + b"\n")
             else:
-                counts[result.verdict] += 1
-                output.write(msgspec.json.encode(result) + b"\n")
+                if result.decision.stage == "final":
+                    counts[result.decision.verdict] += 1
+                output.write(result.decision_json + b"\n")
     told = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
     Console(stderr=True, highlight=False).print(told or "no decision: the file holds no transaction")
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from app.topics import Topics, TopicSpec
+from detection.track import Track
 from models.dead_letter import DeadLetter
 
 JSON = "application/json"
@@ -45,11 +46,23 @@ def record_format(topic: TopicSpec, topics: Topics, ref_template: str) -> Record
             headers=_header_schema(DeadLetter, without=("key", "value")),
             definitions={},
         )
+    if topic.value is Track:
+        return RecordFormat(
+            key=topic.key_doc,
+            content_type=BYTES,
+            value={
+                "description": "Four fixes of fifteen bytes (detection/fix_code.py); null: deleted.",
+                "type": ["string", "null"],
+                "contentMediaType": BYTES,
+            },
+            headers=None,
+            definitions={},
+        )
     (value,), definitions = msgspec.json.schema_components([topic.value], ref_template=ref_template)
     is_state = topic.compacted
     is_repartition = topic in (topics.location_repartition, topics.transaction_repartition)
     return RecordFormat(
-        key="Device id, UTF-8.",
+        key=topic.key_doc,
         content_type=MSGPACK if is_state else JSON,
         value=value,
         headers=_ORIGIN_HEADERS if is_repartition else None,

@@ -10,8 +10,9 @@ from itertools import count
 from threading import Event as Flag
 
 from app.decoders import input_decoders
-from app.factory import decider_of
 from app.replay import replay
+from app.rules import detector_of
+from detection.detector import Outcome
 from models.decision import Decision
 from sources.event_file import Event
 from tests.pipeline import Pipeline, location, purchase, wait_until
@@ -132,10 +133,10 @@ def plain_pass(pipeline: Pipeline) -> dict[str, Decision]:
     results = replay(
         events,
         input_decoders(pipeline.topics),
-        decider_of(pipeline.settings),
+        detector_of(pipeline.settings),
         max_clock_skew_s=pipeline.settings.max_clock_skew_s,
     )
-    return {r.transaction_id: r for r in results if isinstance(r, Decision)}
+    return {r.decision.transaction_id: r.decision for r in results if isinstance(r, Outcome)}
 
 
 def wait_for_members(pipeline: Pipeline, workers: int, timeout_s: float = 60.0) -> None:

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from app.decoders import input_decoders
-from app.factory import decider_of
 from app.replay import replay
+from app.rules import detector_of
 from app.settings import PROJECT_DIR
-from models.decision import Decision
+from detection.detector import Outcome
 from sources.event_file import Event, read_events
 from tests.messages import POISON
 from tests.pipeline import Pipeline, location, purchase, simulated_events, wait_until
@@ -173,14 +173,14 @@ def test_fed_in_step_the_worker_decides_as_replay_does(
     """Transaction by transaction. `paper` depends on the order of arrival, so each waits for the last."""
     events = events_of()
     results = list(
-        replay(events, input_decoders(pipeline.topics), decider_of(pipeline.settings), max_clock_skew_s=300)
+        replay(events, input_decoders(pipeline.topics), detector_of(pipeline.settings), max_clock_skew_s=300)
     )
-    expected = {r.transaction_id: r for r in results if isinstance(r, Decision)}
+    expected = {r.decision.transaction_id: r.decision for r in results if isinstance(r, Outcome)}
     assert len({d.verdict for d in expected.values()}) >= 2
     pipeline.worker(env={"SMARTBANK_STORE": store}).wait_ready()
     pipeline.produce_in_step(events)
     pipeline.wait_complete()
     assert {d.transaction_id: d for d in pipeline.decisions()} == expected
     assert len(pipeline.records(pipeline.topics.dead_letters)) == len(results) - sum(
-        isinstance(r, Decision) for r in results
+        isinstance(r, Outcome) for r in results
     )

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detection.decide import Decider
+from detection.detector import Detector, Outcome, Sitting
+from detection.docket import Docket
 from detection.paper_rule import PaperRule
 from models.decision import Decision
-from models.flagged_transaction import FlaggedTransaction, last_four
+from models.flagged_transaction import CardUse, FlaggedTransaction, last_four
+from models.judgement import Judgement
 from models.latest_location import LatestLocation
 from models.transaction import Transaction
 from tests.messages import CARD_NUMBER, CUSTOMER_NAME, NOON_MS, read_transaction, transaction_message
@@ -29,18 +31,26 @@ def token(kind: str, text: str) -> str:
     return f"test:{kind}:{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-DECIDER = Decider(
+DETECTOR = Detector(
     rule=PaperRule(), card_token_of=partial(token, "card"), user_token_of=partial(token, "user")
 )
+
+
+def decided(transaction: Transaction, latest: LatestLocation | None) -> Outcome:
+    """What follows from a transaction of a phone that was there last."""
+    states = {} if latest is None else {transaction.key: latest}
+    sitting = Sitting(DETECTOR, states, {}, Docket(), lambda: 0.0)
+    sitting.decide(transaction.key, transaction, NOON_MS)
+    [outcome] = sitting.take()
+    return outcome
 
 
 def flagged(changes: dict[str, Any] | None = None) -> tuple[Transaction, Decision, FlaggedTransaction]:
     """A transaction that is flagged, the decision on it and what the fraud desk gets."""
     transaction = read_transaction(transaction_message(changes))
-    decision = DECIDER.decide(transaction, FAR_AWAY)
-    flag = DECIDER.flag(transaction, decision)
-    assert flag is not None
-    return transaction, decision, flag
+    outcome = decided(transaction, FAR_AWAY)
+    assert outcome.alert is not None
+    return transaction, outcome.decision, outcome.alert
 
 
 def test_a_decision_names_the_transaction_and_carries_its_evidence() -> None:
@@ -98,10 +108,21 @@ def test_every_figure_stands_under_its_own_name() -> None:
     """They are handed on by position: two of one type could change places."""
     transaction = read_transaction(transaction_message())
     seven_s_earlier = LatestLocation(NOON - timedelta(seconds=7), 0.0, 0.0, speed_mps=3.0)
-    figures = msgspec.structs.asdict(DECIDER.rule.judge(transaction, seven_s_earlier))
+    figures = msgspec.structs.asdict(DETECTOR.rule.judge(transaction, seven_s_earlier))
+    figures |= {"required_m": 17.0, "possible_m": 19.0, "refused": figures["fixes"][::-1] * 2}
+    judgement = Judgement(**figures)
     assert len(set(map(repr, figures.values()))) == len(figures), "equal values would hide an exchange"
-    decision = DECIDER.decide(transaction, seven_s_earlier)
-    flag = FlaggedTransaction.of(transaction, decision, "flagged")
+    first = decided(transaction, seven_s_earlier).decision
+    decision = first.revised(judgement, "final")
+    assert msgspec.structs.replace(decision, stage="provisional", revision=1) == Decision.of(
+        transaction,
+        judgement,
+        stage="provisional",
+        revision=1,
+        card_token=first.card_token,
+        user_token=first.user_token,
+    )
+    flag = FlaggedTransaction.of(CardUse.of(transaction), decision, "flagged")
     for line in (decision, flag):
         assert figures.items() <= msgspec.structs.asdict(line).items()
     for name in ("transaction_id", "device_id", "latitude_deg", "longitude_deg", "amount"):
@@ -123,9 +144,9 @@ def test_only_a_flagged_transaction_goes_to_the_fraud_desk() -> None:
     transaction = read_transaction(transaction_message())
     at_home = LatestLocation(NOON, transaction.latitude_deg, transaction.longitude_deg)
     for fix, verdict in ((None, "no_location"), (at_home, "cleared")):
-        decision = DECIDER.decide(transaction, fix)
-        assert decision.verdict == verdict
-        assert DECIDER.flag(transaction, decision) is None
+        outcome = decided(transaction, fix)
+        assert outcome.decision.verdict == verdict
+        assert outcome.alert is None
 
 
 def test_neither_card_number_nor_name_leaves_with_a_decision() -> None:
@@ -141,9 +162,11 @@ def test_whatever_was_read_can_be_decided_and_written(
     transaction: Transaction, fix: LatestLocation | None
 ) -> None:
     """A record that passes the door must not stop the worker behind it."""
-    decision = DECIDER.decide(transaction, fix)
+    outcome = decided(transaction, fix)
+    decision = outcome.decision
+    assert outcome.decision_json == msgspec.json.encode(decision)
     assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision
-    flag = FlaggedTransaction.of(transaction, decision, "flagged")
+    flag = FlaggedTransaction.of(CardUse.of(transaction), decision, "flagged")
     assert msgspec.json.decode(msgspec.json.encode(flag), type=FlaggedTransaction) == flag
 
 

@@ -15,14 +15,13 @@ from detection.envelope import (
     STALE,
     WITHIN_REACH,
     Envelope,
-    EnvelopeJudgement,
 )
 from detection.fix import Fix
 from detection.fix_code import decode, tick_of
 from detection.geodesy import distance_m
 from detection.profile import EnvelopeProfile
 from detection.track import Track, track_of
-from models.judgement import Verdict
+from models.judgement import Judgement, Verdict
 
 NOON_S = 1_795_348_800
 HOME = (37.3, -121.9)
@@ -49,7 +48,7 @@ def standing(first_s: float, last_s: float, north_m: float = 0.0, every_s: float
     return [at(first_s + number * every_s, north_m) for number in range(count)]
 
 
-def judged(fixes: Iterable[Fix], north_m: float = 0.0, elapsed_s: float = 0.0) -> EnvelopeJudgement:
+def judged(fixes: Iterable[Fix], north_m: float = 0.0, elapsed_s: float = 0.0) -> Judgement:
     """What the envelope says of a card used some metres north of home, at noon."""
     time_ns = round((NOON_S + elapsed_s) * 1e9)
     return ENVELOPE.judge(time_ns, HOME[0] + north_m / DEGREE_M, HOME[1], track_of(fixes))
@@ -258,7 +257,7 @@ def streams() -> st.SearchStrategy[list[Fix]]:
     return st.lists(fixes, max_size=60)
 
 
-def final_verdicts(records: Iterable[tuple[float, Fix]]) -> list[EnvelopeJudgement]:
+def final_verdicts(records: Iterable[tuple[float, Fix]]) -> list[Judgement]:
     """Play records (arrival and fix) in which cards were used, and judge each use at its deadline."""
     track, closed = Track(), []
     open_uses = [
@@ -273,7 +272,7 @@ def final_verdicts(records: Iterable[tuple[float, Fix]]) -> list[EnvelopeJudgeme
     return [*closed, *(use_of(track, *use[1:]) for use in open_uses)]
 
 
-def use_of(track: Track, north_m: float, elapsed_s: float) -> EnvelopeJudgement:
+def use_of(track: Track, north_m: float, elapsed_s: float) -> Judgement:
     """Judge a use of a card by a track."""
     return ENVELOPE.judge(round((NOON_S + elapsed_s) * 1e9), HOME[0] + north_m / DEGREE_M, HOME[1], track)
 

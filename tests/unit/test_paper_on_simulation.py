@@ -4,9 +4,8 @@ from app.decoders import input_decoders
 from app.replay import replay
 from app.settings import Settings
 from app.topics import topics_of
-from detection.decide import Decider
+from detection.detector import Detector, Outcome
 from detection.paper_rule import PaperRule
-from models.decision import Decision
 from sources.scenario import Scenario
 from sources.simulator import simulate
 
@@ -28,10 +27,10 @@ def test_it_misses_no_fraud_and_flags_most_honest_customers() -> None:
     results = replay(
         (each.event for each in simulated),
         input_decoders(topics),
-        Decider(rule=PaperRule(), card_token_of="card:{}".format, user_token_of="user:{}".format),
+        Detector(rule=PaperRule(), card_token_of="card:{}".format, user_token_of="user:{}".format),
         max_clock_skew_s=300,
     )
-    verdicts = {r.transaction_id: r.verdict for r in results if isinstance(r, Decision)}
+    verdicts = {r.decision.transaction_id: r.decision.verdict for r in results if isinstance(r, Outcome)}
     frauds = [t for t, verdict in expected.items() if verdict == "flagged"]
     honest = [t for t, verdict in expected.items() if verdict == "cleared"]
     assert len(frauds) > 50

@@ -135,7 +135,10 @@ def test_a_device_never_seen_is_no_location() -> None:
         implied_speed_mps=None,
         reported_speed_mps=None,
         allowed_speed_mps=None,
+        required_m=None,
+        possible_m=None,
         fixes=(),
+        refused=(),
         profile="paper",
         profile_version=1,
     )

@@ -11,7 +11,7 @@ from app.decoders import input_decoders
 from app.replay import replay
 from app.settings import Settings
 from app.topics import topics_of
-from detection.decide import Decider
+from detection.detector import Detector, Outcome
 from detection.paper_rule import PaperRule
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -19,8 +19,9 @@ from sources.event_file import Event
 from streaming.errors import ConfigError
 from tests.messages import NOON_MS, location_message, transaction_message
 
+MINUTE_MS = 60_000
 DECODERS = input_decoders(topics_of(Settings()))
-DECIDER = Decider(rule=PaperRule(), card_token_of="card:{}".format, user_token_of="user:{}".format)
+DETECTOR = Detector(rule=PaperRule(), card_token_of="card:{}".format, user_token_of="user:{}".format)
 
 
 def fix(device_id: str = "phone", *, arrival_ms: int = NOON_MS, **changes: Any) -> Event:
@@ -43,7 +44,8 @@ def use(
 
 def replayed(events: Iterable[Event]) -> Iterator[Decision | DeadLetter]:
     """What the detector would write."""
-    return replay(events, DECODERS, DECIDER, max_clock_skew_s=300.0)
+    for result in replay(events, DECODERS, DETECTOR, max_clock_skew_s=300.0):
+        yield result.decision if isinstance(result, Outcome) else result
 
 
 def test_decisions_come_in_the_order_of_the_transactions() -> None:
@@ -106,12 +108,12 @@ def test_an_empty_file_has_no_output() -> None:
 
 
 def test_memory_grows_with_devices_and_not_with_events() -> None:
-    """A day of a bank must fit: ten times the events, the same memory."""
+    """A day of a bank must fit: ten times the hours, the same memory."""
 
     def events(count: int) -> Iterator[Event]:
         for n in range(count):
-            yield fix(f"phone-{n % 10}")
-            yield use(f"t-{n}", f"phone-{n % 10}")
+            yield fix(f"phone-{n % 10}", arrival_ms=NOON_MS + n * MINUTE_MS)
+            yield use(f"t-{n}", f"phone-{n % 10}", arrival_ms=NOON_MS + n * MINUTE_MS)
             yield Event(topic="location_data", key=None, arrival_ms=n, value="{")
 
     def peak_bytes(count: int) -> int:

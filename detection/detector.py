@@ -1,0 +1,206 @@
+"""From messages to decisions and alerts: the same for a worker and for `replay`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from detection.docket import Docket, OpenCase, case_key
+from detection.rule import Rule, S
+from models.case import Case
+from models.decision import Decision, Stage
+from models.flagged_transaction import CardUse, FlagEvent, FlaggedTransaction
+from models.judgement import Judgement, Verdict
+from models.location_fix import LocationFix
+from models.transaction import Transaction
+
+Tokenize = Callable[[str], str]
+V = TypeVar("V")
+
+AFTER_DEADLINE = "arrived_after_deadline"
+CLOSED_EARLY = "closed_early"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Decision).decode
+
+
+class Rows(Protocol[V]):
+    """A table as its user sees it: a dict will do."""
+
+    def get(self, key: bytes, /) -> V | None: ...  # noqa: D102
+    def __setitem__(self, key: bytes, value: V, /) -> None: ...
+    def __delitem__(self, key: bytes, /) -> None: ...
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What follows from a record: a decision, and what the fraud desk is told, if anything."""
+
+    device: bytes
+    decision: Decision
+    decision_json: bytes
+    alert: FlaggedTransaction | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector(Generic[S]):
+    """How transactions are decided: by which rule, and for how long a decision may change."""
+
+    rule: Rule[S]
+    card_token_of: Tokenize
+    user_token_of: Tokenize
+    grace_ms: int = 300_000
+    repeat_window_ms: int = 3_600_000
+    max_open_cases: int = 100_000
+    """Of a partition. Where there are more, those with the earliest deadlines are closed early."""
+
+
+class Sitting(Generic[S]):
+    """Takes messages of one partition, in time order, and collects what follows from them.
+
+    The final verdict on a transaction is a function of the log: a location counts if and only if its record
+    timestamp is not later than the deadline, which is the later of the transaction's record timestamp and
+    its own time, plus the grace period.
+    """
+
+    def __init__(
+        self,
+        detector: Detector[S],
+        states: Rows[S],
+        cases: Rows[Case],
+        docket: Docket,
+        clock_s: Callable[[], float],
+    ) -> None:
+        self._outcomes: list[Outcome] = []
+        self._detector = detector
+        self._rule = detector.rule
+        self._states = states
+        self._cases = cases
+        self._docket = docket
+        self._clock_s = clock_s
+
+    def locate(self, device: bytes, fix: LocationFix, record_ms: int) -> None:
+        """Take a location of a device."""
+        self._let_time_pass(device, record_ms)
+        before = self._states.get(device)
+        after = self._rule.after(before, fix)
+        if after is before:
+            return
+        self._states[device] = after
+        for each in self._docket.of_device(device):
+            each.is_stale = True
+            if self._rule.may_change(each.decision, fix):
+                self._revise(each, after)
+
+    def decide(self, device: bytes, transaction: Transaction, record_ms: int) -> None:
+        """Take a transaction of a device. One that is known gets the decision that stands, once more."""
+        key = case_key(device, transaction.transaction_id)
+        self._let_time_pass(device, record_ms)
+        if key in self._docket and (known := self._cases.get(key)) is not None:
+            self._outcomes.append(Outcome(device, _decode(known.decision_json), known.decision_json, None))
+            return
+        judgement = self._rule.judge(transaction, self._states.get(device))
+        event_ms = transaction.event_time_ns // 1_000_000
+        deadline_ms = max(record_ms, event_ms) + self._detector.grace_ms
+        is_open = self._rule.awaits_locations
+        if is_open and deadline_ms < self._docket.time.ms:
+            judgement, is_open = judgement.because(AFTER_DEADLINE), False
+        decision = self._first_decision(transaction, judgement, "provisional" if is_open else "final")
+        use = CardUse.of(transaction)
+        case = Case(is_open, record_ms, deadline_ms, _encode(decision), use if is_open else None)
+        self._cases[key] = case
+        if is_open:
+            self._docket.open(key, device, case, decision)
+        else:
+            self._docket.close(key, device, deadline_ms, self._clock_s())
+        self._tell(device, case, decision, use, flag_event(None, decision))
+
+    def close_due(self) -> None:
+        """Make the decisions final whose deadline has passed, and forget those older than the window."""
+        detector, docket = self._detector, self._docket
+        for each in docket.due(detector.max_open_cases):
+            if each.case.deadline_ms < docket.time.ms:
+                self._close(each)
+            else:
+                self._close(each, CLOSED_EARLY)
+        for key in docket.forgotten(detector.repeat_window_ms, self._clock_s()):
+            del self._cases[key]
+
+    def close_after_silence(self, silent_s: float) -> None:
+        """Make decisions final after the partition has brought nothing for so long by the wall clock."""
+        for each in self._docket.silent_for(silent_s * 1000):
+            self._close(each)
+
+    def close_all(self) -> None:
+        """Make every decision final: nothing will come any more."""
+        for each in self._docket.all_open():
+            self._close(each)
+
+    def take(self) -> list[Outcome]:
+        """What followed since the last call, in order."""
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def _let_time_pass(self, device: bytes, record_ms: int) -> None:
+        """Close the device's cases that what comes now is too late for."""
+        self._docket.time.observe(device, record_ms)
+        for each in self._docket.of_device(device):
+            if each.case.deadline_ms < record_ms:
+                self._close(each)
+
+    def _first_decision(self, transaction: Transaction, judgement: Judgement, stage: Stage) -> Decision:
+        return Decision.of(
+            transaction,
+            judgement,
+            stage=stage,
+            revision=1,
+            card_token=_token(self._detector.card_token_of, transaction.card_number),
+            user_token=_token(self._detector.user_token_of, transaction.user_id),
+        )
+
+    def _revise(self, each: OpenCase, state: S) -> None:
+        judgement = self._rule.judge(each.decision, state)
+        if judgement.verdict == each.decision.verdict:
+            return
+        old, decision = each.case, each.decision.revised(judgement, "provisional")
+        event = flag_event(each.decision.verdict, decision)
+        each.case = Case(True, old.record_ms, old.deadline_ms, _encode(decision), old.use)  # noqa: FBT003
+        each.decision, each.is_stale = decision, False
+        self._cases[each.key] = each.case
+        self._tell(each.device, each.case, decision, old.use, event)
+
+    def _close(self, each: OpenCase, *reasons: str) -> None:
+        judgement: Judgement = each.decision
+        if each.is_stale:
+            judgement = self._rule.judge(each.decision, self._states.get(each.device))
+        if reasons:
+            judgement = judgement.because(*reasons)
+        old, decision = each.case, each.decision.revised(judgement, "final")
+        case = Case(False, old.record_ms, old.deadline_ms, _encode(decision), None)  # noqa: FBT003
+        self._cases[each.key] = case
+        self._docket.close(each.key, each.device, old.deadline_ms, self._clock_s())
+        self._tell(each.device, case, decision, old.use, flag_event(each.decision.verdict, decision))
+
+    def _tell(
+        self, device: bytes, case: Case, decision: Decision, use: CardUse | None, event: FlagEvent | None
+    ) -> None:
+        alert = None
+        if event is not None and use is not None:
+            alert = FlaggedTransaction.of(use, decision, event)
+        self._outcomes.append(Outcome(device, decision, case.decision_json, alert))
+
+
+def flag_event(before: Verdict | None, decision: Decision) -> FlagEvent | None:
+    """What the fraud desk is told of a decision, given the verdict before it; None: nothing changes for it.
+
+    docs/verdicts.md has the table.
+    """
+    if decision.verdict == "flagged":
+        if before != "flagged":
+            return "flagged"
+        return "confirmed" if decision.stage == "final" else None
+    return "retracted" if before == "flagged" else None
+
+
+def _token(token_of: Tokenize, text: str | int | None) -> str | None:
+    return None if text is None or text == "" else token_of(str(text))
