@@ -1,21 +1,16 @@
 """The profile `envelope` on a real Kafka: the worker's final decisions are those of `replay`."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from app.decoders import input_decoders
-from app.replay import replay
-from app.rules import detector_of
-from app.settings import PROJECT_DIR, Settings
-from detection.detector import Outcome
-from models.decision import Decision
+from app.settings import PROJECT_DIR
 from sources.event_file import Event, read_events
-from streaming.partitions import partition_of
 from tests.faults.stream import wait_for_members
 from tests.pipeline import Pipeline, location, purchase, simulated_events, wait_until
+from tests.verdicts import closing, finals, replayed
 
 pytestmark = pytest.mark.kafka
 
@@ -40,36 +35,6 @@ def labelled() -> list[Event]:
     if not LABELLED.exists():
         pytest.skip("the labelled events are not part of the project, and not beside it")
     return list(read_events(LABELLED))
-
-
-def closing(pipeline: Pipeline, after: Iterable[Event]) -> list[Event]:
-    """Two phones in each partition report long after all the rest: every deadline has passed."""
-    last_ms = max(event.arrival_ms for event in after) + 1_000_000
-    count = pipeline.settings.topic_partitions
-    names = [f"closing-{n}" for n in range(100)]
-    return [
-        location(name, last_ms + place)
-        for partition in range(count)
-        for place, name in enumerate([n for n in names if partition_of(n.encode(), count) == partition][:2])
-    ]
-
-
-def finals(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """Final decisions; their revision and what was said before depend on the order of arrival."""
-    final = [d for d in decisions if d.stage == "final"]
-    return {d.transaction_id: msgspec.structs.replace(d, revision=0) for d in final}
-
-
-def replayed(pipeline: Pipeline, events: Iterable[Event]) -> dict[str, Decision]:
-    """The final decisions of `replay`."""
-    settings = Settings.from_env(pipeline.own_env)
-    results = replay(
-        events,
-        input_decoders(pipeline.topics),
-        detector_of(settings),
-        max_clock_skew_s=settings.max_clock_skew_s,
-    )
-    return finals(r.decision for r in results if isinstance(r, Outcome))
 
 
 @pytest.mark.parametrize(
