@@ -82,15 +82,16 @@ def test_kills_in_the_middle_of_a_backlog_change_no_final_decision(
     envelope: Pipeline, moments: random.Random
 ) -> None:
     """A track that is ahead of a transaction would judge it by what came later, and hours pass in seconds."""
-    events = simulated_events(seed=moments.randrange(1000), devices=40, duration_s=1800.0)
-    envelope.configure(chunk_max_records=moments.choice([2, 5, 20]))  # so that it lasts
+    events = simulated_events(seed=moments.randrange(1000), devices=60, duration_s=2400.0)
+    envelope.configure(chunk_max_records=moments.choice([1, 2, 4]))  # so that it lasts
+    decisions = envelope.topics.transaction_decisions
     envelope.produce([*events, *closing(envelope, events)])
     for _ in range(3):
-        worker, before = envelope.worker().wait_ready(), envelope.count(envelope.topics.tracks_changelog)
-        wait_for_members(envelope, 1)  # when the session of the one before is over
-        let_it_run(moments.uniform(0, 1))
+        worker, before = envelope.worker(), envelope.count(decisions)
+        wait_until(lambda before=before: envelope.count(decisions) > before, 60, "decisions")  # type: ignore[misc]
+        let_it_run(moments.uniform(0, 0.5))
         worker.kill()
-        print(f"killed after {envelope.count(envelope.topics.tracks_changelog) - before} rows")
+        assert not envelope.is_read_to_the_end(), "the kill came too late to disturb anything"
     envelope.worker()
     envelope.wait_complete(90)
     assert finals(envelope.decisions()) == replayed(envelope, events)
