@@ -4,17 +4,20 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 from confluent_kafka import Producer
 
 from models.times import utc_datetime
 from sources.event_file import Event
+from streaming.partitions import partition_of
 
 LOCATIONS = "location_data"
 TRANSACTIONS = "transaction_data"
 
 _SPAN_MS = 3_600_000
+_CLOSING_MS = 600_000  # longer than any decision stays open
 _FAR_FIXES, _FAR_PURCHASES = 0.02, 0.03  # shares; the peer's rule then flags some 4 %
 _NEAR_DEG = 0.004  # either way
 _FAR_DEG = (3.0, 6.0)  # at least 400 km: too far for hours after a fix
@@ -22,32 +25,35 @@ _HOME_LATITUDE_DEG, _HOME_LONGITUDE_DEG = 37.33, -121.89
 _ERROR = 3  # as syslog counts
 
 
-def _an_hour_ago_ms() -> int:
-    return int(time.time() * 1000) - _SPAN_MS
+def _start_ms() -> int:
+    return int(time.time() * 1000) - _SPAN_MS - _CLOSING_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """An hour of fixes and purchases, in random order of devices, until now.
+    """An hour of fixes and purchases, in random order of devices, and a word of others ten minutes later.
 
-    No two have the same time: the order of a plain pass is the only right one.
+    No two have the same time: the order of a plain pass is the only right one. The last ones, two in each
+    partition, tell a detector that every deadline has passed.
     """
 
     fixes: int
     purchases: int
     devices: int
-    start_ms: int = field(default_factory=_an_hour_ago_ms)
+    partitions: int
+    start_ms: int = field(default_factory=_start_ms)
     seed: int = 1
 
     @property
     def total(self) -> int:
         """Records in it."""
-        return self.fixes + self.purchases
+        return self.fixes + self.purchases + 2 * self.partitions
 
     def events(self) -> Iterator[Event]:
         """Yield all in the order of their times; the same whenever it is called."""
         chance = random.Random(self.seed)
-        times_ms = sorted(chance.sample(range(self.start_ms, self.start_ms + _SPAN_MS), self.total))
+        span_ms, count = range(self.start_ms, self.start_ms + _SPAN_MS), self.fixes + self.purchases
+        times_ms = sorted(chance.sample(span_ms, count))
         is_fix = [True] * self.fixes + [False] * self.purchases
         chance.shuffle(is_fix)
         for number, moment_ms in enumerate(times_ms):
@@ -57,6 +63,15 @@ class Backlog:
             else:
                 is_far = chance.random() < _FAR_PURCHASES
                 yield purchase(chance, device, moment_ms, f"{number:012x}", is_far=is_far)
+        for place, device in enumerate(self._closing_devices()):
+            yield fix(chance, device, self.start_ms + _SPAN_MS + _CLOSING_MS + place)
+
+    def _closing_devices(self) -> Iterator[str]:
+        """Two devices in each partition that report nothing else."""
+        others = [device_id(self.devices + number) for number in range(100 * self.partitions)]
+        for partition in range(self.partitions):
+            here = (d for d in others if partition_of(d.encode(), self.partitions) == partition)
+            yield from islice(here, 2)
 
 
 def device_id(number: int) -> str:

@@ -81,13 +81,13 @@ class Sitting(Generic[S]):
 
     def locate(self, device: bytes, fix: LocationFix, record_ms: int) -> None:
         """Take a location of a device."""
-        self._let_time_pass(device, record_ms)
+        still_open = self._let_time_pass(device, record_ms)
         before = self._states.get(device)
         after = self._rule.after(before, fix)
         if after is before:
             return
         self._states[device] = after
-        for each in self._docket.of_device(device):
+        for each in still_open:
             each.is_stale = True
             if self._rule.may_change(each.decision, fix):
                 self._revise(each, after)
@@ -141,12 +141,16 @@ class Sitting(Generic[S]):
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
-    def _let_time_pass(self, device: bytes, record_ms: int) -> None:
-        """Close the device's cases that what comes now is too late for."""
+    def _let_time_pass(self, device: bytes, record_ms: int) -> list[OpenCase]:
+        """Close the device's cases that what comes now is too late for; return the others."""
         self._docket.time.observe(device, record_ms)
+        still_open = []
         for each in self._docket.of_device(device):
             if each.case.deadline_ms < record_ms:
                 self._close(each)
+            else:
+                still_open.append(each)
+        return still_open
 
     def _first_decision(self, transaction: Transaction, judgement: Judgement, stage: Stage) -> Decision:
         return Decision.of(

@@ -62,6 +62,24 @@ class _Measure(msgspec.Struct, frozen=True, gc=False):
         return self.required_m - self.possible_m
 
 
+class _Use:
+    """A use of a card, also in the units of a fix's code."""
+
+    __slots__ = ("latitude", "latitude_deg", "longitude", "longitude_deg", "tick", "time_ns")
+
+    def __init__(self, time_ns: int, latitude_deg: float, longitude_deg: float) -> None:
+        self.time_ns = time_ns
+        self.tick = tick_of(time_ns)
+        self.latitude_deg = latitude_deg
+        self.longitude_deg = longitude_deg
+        self.latitude = int(latitude_deg * 1e7) + LATITUDE_ORIGIN
+        self.longitude = int(longitude_deg * 1e7) + LONGITUDE_ORIGIN
+
+    def apart_ns(self, fix: Fix) -> int:
+        """How far a fix is away in time."""
+        return abs(self.time_ns - fix.event_time_ns)
+
+
 class Envelope:
     """Judges transactions by the tracks of their devices, with the constants of a profile. Immutable."""
 
@@ -85,13 +103,18 @@ class Envelope:
         """
         if track is None:
             return self._never_seen()
-        tick = tick_of(time_ns)
-        near = track.dense_near(tick, _NEAR_BUCKETS)
-        if len(near) < self.profile.agreeing_fixes:
-            near = track.dense_next_to(tick, self.profile.agreeing_fixes)
-        return self._if_agreed(near, tick, time_ns, latitude_deg, longitude_deg) or self._by_chain(
-            track.sorted_words(), tick, time_ns, latitude_deg, longitude_deg
-        )
+        use = _Use(time_ns, latitude_deg, longitude_deg)
+        count = self.profile.agreeing_fixes
+        near, held = track.dense_near(use.tick, _NEAR_BUCKETS), None
+        if len(near) < count:
+            held = track.sorted_words()
+            split = _first_after(held, use.tick)
+            near = held[max(split - count, 0) : split + count]
+            near.reverse()
+        # Where there are fewer than it takes, these are all: no chain of them can say impossible.
+        if near and self._all_agree(near, use):
+            return self._cleared(_last_before(near, use.tick), use)
+        return self._by_chain(track.sorted_words() if held is None else held, use)
 
     def may_change(
         self, verdict: Verdict, time_ns: int, latitude_deg: float, longitude_deg: float, fix: Fix
@@ -103,71 +126,79 @@ class Envelope:
         """
         if verdict == "no_location":
             return True
-        excess_m = self._measure(fix, time_ns, latitude_deg, longitude_deg).excess_m
-        return (excess_m > 0.0) == (verdict == "cleared")
+        use = _Use(time_ns, latitude_deg, longitude_deg)
+        away = max(abs(fix.latitude_deg - latitude_deg), abs(fix.longitude_deg - longitude_deg)) * 1e7
+        speaks_for = (
+            self._is_surely_reached(away, fix.speed_mps, use.apart_ns(fix) / 1e9)
+            or self._measure(fix, use).excess_m <= 0.0
+        )
+        return speaks_for == (verdict == "flagged")
 
-    def _if_agreed(
-        self, near: list[Words], tick: int, time_ns: int, latitude_deg: float, longitude_deg: float
-    ) -> Judgement | None:
-        """Clear a transaction that enough fixes next to it, latest first, agree with, if all of them do."""
-        if len(near) < self.profile.agreeing_fixes:
-            return None
-        latitude = int(latitude_deg * 1e7) + LATITUDE_ORIGIN
-        longitude = int(longitude_deg * 1e7) + LONGITUDE_ORIGIN
-        south, north = latitude - self._beside, latitude + self._beside
-        west, east = longitude - self._beside, longitude + self._beside
+    def _all_agree(self, near: list[Words], use: _Use) -> bool:
+        """Whether the phone can have been there by each of those fixes."""
         for code in near:
-            if south < code[4] < north and west < code[5] < east:
-                continue
-            within = self._within_reach(code, tick)
-            if abs(code[4] - latitude) < within and abs(code[5] - longitude) < within:
-                continue
-            if self._measure(decode(code), time_ns, latitude_deg, longitude_deg).excess_m > 0.0:
-                return None
-        fix = decode(_last_before(near, tick))
-        return self._cleared(self._measure(fix, time_ns, latitude_deg, longitude_deg))
+            if not self._surely_reaches(code, use) and self._measure(decode(code), use).excess_m > 0.0:
+                return False
+        return True
 
-    def _within_reach(self, code: Words, tick: int) -> float:
-        """Half a side of a square, in units of a code, all of which the phone can have reached at a tick.
+    def _surely_reaches(self, code: Words, use: _Use) -> bool:
+        """The same by one fix, without a geodesic: True for most that agree."""
+        away = max(abs(code[4] - use.latitude), abs(code[5] - use.longitude))
+        if away < self._beside:
+            return True
+        elapsed_s = abs((code[0] << 8 | code[1]) - use.tick) / TICKS_PER_S
+        return self._is_surely_reached(away, speed_mps(code), elapsed_s)
 
-        It knows nothing of radii and gains no speed beyond an airliner's, so it is smaller than it could be.
+    def _is_surely_reached(self, away: float, reported_mps: float | None, elapsed_s: float) -> bool:
+        """Whether what lies `away` units lies in a square all of which the phone can have reached.
+
+        The square knows nothing of radii, and its phone gains no speed beyond an airliner's: it is smaller
+        than it could be.
         """
         profile = self.profile
-        start_mps = (speed_mps(code) or 0.0) + profile.tolerance_mps
-        elapsed_s = min(
-            abs((code[0] << 8 | code[1]) - tick) / TICKS_PER_S,
-            (profile.airliner_mps - start_mps) / profile.acceleration_mps2,
-        )
-        return (
-            self._beside + (start_mps + profile.acceleration_mps2 / 2 * elapsed_s) * elapsed_s * _UNITS_PER_M
-        )
+        start_mps = profile.tolerance_mps
+        if reported_mps is not None and reported_mps > 0.0:
+            start_mps += reported_mps
+        gaining_s = min(elapsed_s, (profile.airliner_mps - start_mps) / profile.acceleration_mps2)
+        travelled_m = (start_mps + profile.acceleration_mps2 / 2 * gaining_s) * gaining_s
+        return away < self._beside + travelled_m * _UNITS_PER_M
 
-    def _by_chain(
-        self, held: list[Words], tick: int, time_ns: int, latitude_deg: float, longitude_deg: float
-    ) -> Judgement:
-        """Judge by the good fixes next to the transaction on either side."""
+    def _by_chain(self, held: list[Words], use: _Use) -> Judgement:
+        """Judge by the good fixes next to the transaction: one that says impossible is enough."""
         if not held:
             return self._never_seen()
-        split, count, judged = _first_after(held, tick), self.profile.chain_fixes, self.profile.judged_fixes
+        split, count, judged = (
+            _first_after(held, use.tick),
+            self.profile.chain_fixes,
+            self.profile.judged_fixes,
+        )
         start = max(split - count, 0)
-        fixes = [decode(code) for code in held[start : split + count]]
+        codes = held[start : split + count]
+        fixes = [decode(code) for code in codes]
         is_good = good_fixes(fixes, self.profile)
-        before = [fix for fix, good in zip(fixes[: split - start], is_good, strict=False) if good]
-        after = [
-            fix for fix, good in zip(fixes[split - start :], is_good[split - start :], strict=True) if good
+        good = [number for number, good in enumerate(is_good) if good]
+        after = bisect_left(good, split - start)
+        judging = good[max(after - judged, 0) : after + judged]
+        beyond = [
+            measure
+            for number in judging
+            if not self._surely_reaches(codes[number], use)
+            and (measure := self._measure(fixes[number], use)).excess_m > 0.0
         ]
-        measures = [
-            self._measure(fix, time_ns, latitude_deg, longitude_deg)
-            for fix in (*before[-judged:], *after[:judged])
-        ]
+        nearest = min((fixes[number] for number in judging), key=use.apart_ns)
         refused = [fix for fix, good in zip(fixes, is_good, strict=True) if not good]
-        refused.sort(key=lambda fix: abs(fix.event_time_ns - time_ns))
-        return self._judgement(measures, refused[:_SHOWN_REFUSED])
+        refused.sort(key=use.apart_ns)
+        return self._judgement(
+            max(beyond, key=_excess_m) if beyond else self._measure(nearest, use),
+            [fixes[number] for number in judging],
+            refused[:_SHOWN_REFUSED],
+            self._reasons(beyond, are_refused=bool(refused), nearest_s=use.apart_ns(nearest) / 1e9),
+        )
 
-    def _measure(self, fix: Fix, time_ns: int, latitude_deg: float, longitude_deg: float) -> _Measure:
+    def _measure(self, fix: Fix, use: _Use) -> _Measure:
         profile = self.profile
-        away_m = distance_m(fix.latitude_deg, fix.longitude_deg, latitude_deg, longitude_deg)
-        elapsed_s = (time_ns - fix.event_time_ns) / 1e9
+        away_m = distance_m(fix.latitude_deg, fix.longitude_deg, use.latitude_deg, use.longitude_deg)
+        elapsed_s = (use.time_ns - fix.event_time_ns) / 1e9
         return _Measure(
             fix,
             away_m,
@@ -176,63 +207,42 @@ class Envelope:
             profile.drift_m + reach_m(fix, abs(elapsed_s) + profile.clock_tolerance_s, profile),
         )
 
-    def _cleared(self, measure: _Measure) -> Judgement:
-        """The verdict that most transactions get, without what only the others need."""
-        profile = self.profile
-        apart_s = abs(measure.elapsed_s)
-        return Judgement(
-            verdict="cleared",
-            reasons=_CLEARED if apart_s <= profile.stale_s else _CLEARED_BUT_STALE,
-            distance_m=measure.distance_m,
-            elapsed_s=measure.elapsed_s,
-            implied_speed_mps=max(measure.required_m, 0.0) / (apart_s + profile.clock_tolerance_s),
-            reported_speed_mps=measure.fix.speed_mps,
-            allowed_speed_mps=measure.possible_m / (apart_s + profile.clock_tolerance_s),
-            required_m=max(measure.required_m, 0.0),
-            possible_m=measure.possible_m,
-            fixes=(_used(measure.fix),),
-            refused=(),
-            profile=profile.name,
-            profile_version=profile.version,
-        )
+    def _cleared(self, code: Words, use: _Use) -> Judgement:
+        """The verdict that most transactions get."""
+        measure = self._measure(decode(code), use)
+        is_stale = abs(measure.elapsed_s) > self.profile.stale_s
+        return self._judgement(measure, (), (), _CLEARED_BUT_STALE if is_stale else _CLEARED)
 
-    def _judgement(self, measures: Sequence[_Measure], refused: Sequence[Fix]) -> Judgement:
-        """Put a verdict together from good fixes: one that says impossible is enough."""
-        decisive, flagged = measures[0], measures[0].excess_m > 0.0
-        nearest_s = abs(decisive.elapsed_s)
-        if len(measures) > 1:
-            worst, nearest = max(measures, key=_excess_m), min(measures, key=_nearness_s)
-            flagged, nearest_s = worst.excess_m > 0.0, abs(nearest.elapsed_s)
-            decisive = worst if flagged else nearest
+    def _judgement(
+        self, decisive: _Measure, others: Sequence[Fix], refused: Sequence[Fix], reasons: tuple[str, ...]
+    ) -> Judgement:
         effective_s = abs(decisive.elapsed_s) + self.profile.clock_tolerance_s
         required_m = max(decisive.required_m, 0.0)
         return Judgement(
-            verdict="flagged" if flagged else "cleared",
-            reasons=self._reasons(measures, flagged=flagged, refused=refused, nearest_s=nearest_s),
-            distance_m=decisive.distance_m,
-            elapsed_s=decisive.elapsed_s,
-            implied_speed_mps=required_m / effective_s,
-            reported_speed_mps=decisive.fix.speed_mps,
-            allowed_speed_mps=decisive.possible_m / effective_s,
-            required_m=required_m,
-            possible_m=decisive.possible_m,
-            fixes=(_used(decisive.fix), *(_used(other.fix) for other in measures if other is not decisive)),
-            refused=tuple(map(_used, refused)),
-            profile=self.profile.name,
-            profile_version=self.profile.version,
+            "flagged" if decisive.required_m > decisive.possible_m else "cleared",
+            reasons,
+            decisive.distance_m,
+            decisive.elapsed_s,
+            required_m / effective_s,
+            decisive.fix.speed_mps,
+            decisive.possible_m / effective_s,
+            required_m,
+            decisive.possible_m,
+            (_used(decisive.fix), *[_used(fix) for fix in others if fix is not decisive.fix]),
+            tuple([_used(fix) for fix in refused]),
+            self.profile.name,
+            self.profile.version,
         )
 
-    def _reasons(
-        self, measures: Sequence[_Measure], *, flagged: bool, refused: Sequence[Fix], nearest_s: float
-    ) -> tuple[str, ...]:
+    def _reasons(self, beyond: Sequence[_Measure], *, are_refused: bool, nearest_s: float) -> tuple[str, ...]:
         reasons: tuple[str, ...] = (WITHIN_REACH,)
-        if flagged:
-            beyond = [measure.elapsed_s for measure in measures if measure.excess_m > 0.0]
+        if beyond:
+            elapsed_s = [measure.elapsed_s for measure in beyond]
             reasons = (
-                *((BEYOND_FIX_BEFORE,) if max(beyond) >= 0.0 else ()),
-                *((BEYOND_FIX_AFTER,) if min(beyond) < 0.0 else ()),
+                *((BEYOND_FIX_BEFORE,) if max(elapsed_s) >= 0.0 else ()),
+                *((BEYOND_FIX_AFTER,) if min(elapsed_s) < 0.0 else ()),
             )
-        if refused:
+        if are_refused:
             reasons = (*reasons, FIXES_REFUSED)
         if nearest_s > self.profile.stale_s:
             reasons = (*reasons, STALE)
@@ -255,10 +265,6 @@ def _last_before(near: list[Words], tick: int) -> Words:
 def _first_after(held: list[Words], tick: int) -> int:
     """How many of the codes, which are in the order of time, are not later than a tick."""
     return bisect_left(held, (tick >> 8, tick & 255, 256, 0, 0, 0))  # no code has accuracy 256
-
-
-def _nearness_s(measure: _Measure) -> float:
-    return abs(measure.elapsed_s)
 
 
 def _excess_m(measure: _Measure) -> float:

@@ -25,9 +25,7 @@ interval (1, 5, 10, 60 minutes) fills all slots of the dense ring, one after the
 overwriting a few of them: every 10 minutes makes 8.8 hours.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from struct import Struct
 from typing import Final
 
 import msgspec
@@ -49,54 +47,89 @@ _SPARSE_RINGS: Final = ((10, 7, 53), (225, 4, 60))
 _EVERY_SPARSE_BUCKET: Final = 5  # divides the numbers of all buckets that a ring other than dense takes
 SLOTS: Final = 64
 
-TRACK_BYTES: Final = SLOTS * CODE_BYTES
-_EMPTY: Final = bytes(TRACK_BYTES)
-_BUCKETS: Final = Struct(">" + "I11x" * DENSE_SLOTS)  # the first field of each code in the dense ring
+_OCCUPIED_BYTES: Final = SLOTS // 8
+_NO_CODE: Final = bytes(CODE_BYTES)
 
 # What one row of the changelog holds: slots next to each other, so that a row's key is paid for once.
 PAGE_SLOTS: Final = 4
 PAGE_BYTES: Final = PAGE_SLOTS * CODE_BYTES
 PAGES: Final = SLOTS // PAGE_SLOTS
+_PAGE_MASK: Final = (1 << PAGE_SLOTS) - 1
 
 
-class Track(msgspec.Struct, frozen=True, gc=False):
-    """The fixes of a device that verdicts may still need: 960 bytes, whatever it has seen.
+class Track(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """The fixes of a device that verdicts may still need: 968 bytes at most, whatever it has seen.
 
     A function of the set of fixes seen. Fixes are kept as detection/fix_code.py has them: times to 16 ms,
     places to a centimetre, speed and accuracy rounded up.
     """
 
-    slots: bytes = _EMPTY
+    occupied: int = 0
+    """Bit n: slot n holds a fix."""
+    codes: bytes = b""
+    """Of the occupied slots, in their order: a phone that reports seldom costs little to look at."""
+    changed: int = 0
+    """Bit n: slot n is newer than in the row that the track was read from."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether they hold the same, however they came to."""
+        return isinstance(other, Track) and (self.occupied, self.codes) == (other.occupied, other.codes)
+
+    def __hash__(self) -> int:
+        """As equal as they are."""
+        return hash((self.occupied, self.codes))
+
+    @classmethod
+    def from_row(cls, row: bytes) -> "Track":
+        """Read what `row` wrote."""
+        return cls(int.from_bytes(row[:_OCCUPIED_BYTES], "big"), row[_OCCUPIED_BYTES:])
+
+    @property
+    def row(self) -> bytes:
+        """The track in bytes: which slots are occupied, and their codes."""
+        return self.occupied.to_bytes(_OCCUPIED_BYTES, "big") + self.codes
 
     def with_fix(self, fix: Fix) -> "Track":
         """Return the track that has seen `fix`, too: itself where that changes nothing."""
-        slots = self.slots
         tick = tick_of(fix.event_time_ns)
-        code = encode(tick, fix)
-        bucket = tick >> 8
-        start = bucket % DENSE_SLOTS * CODE_BYTES
-        end = start + CODE_BYTES
-        if code > slots[start:end]:
-            slots = b"".join((slots[:start], code, slots[end:]))
-        if not bucket % _EVERY_SPARSE_BUCKET:
-            slots = _with_sparse(slots, bucket, code)
-        return self if slots is self.slots else Track(slots)
+        code, bucket = encode(tick, fix), tick >> 8
+        track = self.with_code(bucket % DENSE_SLOTS, code)
+        if bucket % _EVERY_SPARSE_BUCKET:
+            return track
+        for every, ring_slots, first_slot in _SPARSE_RINGS:
+            if not bucket % every:
+                track = track.with_code(first_slot + bucket // every % ring_slots, code)
+        return track
 
     def joined(self, other: "Track") -> "Track":
         """Return the track that has seen what either of the two has."""
-        slots = b"".join(
-            max(self.slots[start : start + CODE_BYTES], other.slots[start : start + CODE_BYTES])
-            for start in range(0, TRACK_BYTES, CODE_BYTES)
-        )
-        return self if slots == self.slots else Track(slots)
+        track = self
+        for slot in range(SLOTS):
+            if other.occupied >> slot & 1:
+                track = track.with_code(slot, other.code(slot))
+        return track
+
+    def with_code(self, slot: int, code: bytes) -> "Track":
+        """Return the track with a fix's code in a slot, unless a greater one is there."""
+        codes, bit = self.codes, 1 << slot
+        start = (self.occupied & bit - 1).bit_count() * CODE_BYTES
+        end = start
+        if self.occupied & bit:
+            end += CODE_BYTES
+            if code <= codes[start:end]:
+                return self
+        return Track(self.occupied | bit, b"".join((codes[:start], code, codes[end:])), self.changed | bit)
+
+    def code(self, slot: int) -> bytes:
+        """The code in a slot; zeros where there is none."""
+        if not self.occupied >> slot & 1:
+            return _NO_CODE
+        start = (self.occupied & (1 << slot) - 1).bit_count() * CODE_BYTES
+        return self.codes[start : start + CODE_BYTES]
 
     def sorted_words(self) -> list[Words]:
         """The codes of all fixes, each once, in the order of time; `fix_code.decode` reads them."""
-        held = words(self.slots)
-        codes = [code for code in held[:DENSE_SLOTS] if code[0]]
-        codes += [code for code in set(held[DENSE_SLOTS:]) if code[0] and held[code[0] % DENSE_SLOTS] != code]
-        codes.sort()
-        return codes
+        return sorted(set(words(self.codes)))
 
     def fixes(self) -> Iterator[Fix]:
         """Every fix that is kept, once, in the order of time."""
@@ -107,28 +140,16 @@ class Track(msgspec.Struct, frozen=True, gc=False):
 
         `tick` is the time's `tick_of`; an offset counts buckets from its own, negative ones into the past.
         """
-        slots, middle = self.slots, tick >> 8
+        occupied, middle = self.occupied, tick >> 8
         near = []
         for offset in offsets:
             bucket = middle + offset
-            code = words_at(slots, bucket % DENSE_SLOTS * CODE_BYTES)
-            if code[0] == bucket:
-                near.append(code)
+            bit = 1 << bucket % DENSE_SLOTS
+            if occupied & bit:
+                code = words_at(self.codes, (occupied & bit - 1).bit_count() * CODE_BYTES)
+                if code[0] == bucket:
+                    near.append(code)
         return near
-
-    def dense_next_to(self, tick: int, count: int) -> list[Words]:
-        """Up to `count` fixes of the dense ring on either side of a time, latest first, however far away.
-
-        The fix in the bucket of the time itself counts as before. Five times as dear as `dense_near`.
-        """
-        buckets = _BUCKETS.unpack_from(self.slots)
-        order = sorted(range(DENSE_SLOTS), key=buckets.__getitem__)
-        split = bisect_right(order, tick >> 8, key=buckets.__getitem__)
-        return [
-            words_at(self.slots, slot * CODE_BYTES)
-            for slot in reversed(order[max(split - count, 0) : split + count])
-            if buckets[slot]
-        ]
 
     @property
     def newest(self) -> Fix | None:
@@ -136,16 +157,22 @@ class Track(msgspec.Struct, frozen=True, gc=False):
 
         Nothing can push it out of its dense slot but a later one.
         """
-        held = self.sorted_words()
-        return decode(held[-1]) if held else None
+        return decode(max(words(self.codes))) if self.codes else None
 
     def page(self, number: int) -> bytes:
         """One page of the track, 0 to PAGES - 1: the value of its row in the changelog."""
-        return self.slots[number * PAGE_BYTES : (number + 1) * PAGE_BYTES]
+        first = number * PAGE_SLOTS
+        return b"".join(self.code(slot) for slot in range(first, first + PAGE_SLOTS))
 
-    def pages_changed_since(self, earlier: "Track") -> list[int]:
-        """Numbers of the pages that differ from those of an earlier track."""
-        return [number for number in range(PAGES) if self.page(number) != earlier.page(number)]
+    @property
+    def pages(self) -> list[int]:
+        """Numbers of the pages that hold anything."""
+        return _pages_of(self.occupied)
+
+    @property
+    def changed_pages(self) -> list[int]:
+        """Numbers of the pages that changed since the track was read."""
+        return _pages_of(self.changed)
 
     def with_page(self, number: int, page: bytes) -> "Track":
         """Return the track joined with a page of the same device, as a changelog's row has it.
@@ -158,19 +185,17 @@ class Track(msgspec.Struct, frozen=True, gc=False):
             raise ValueError(
                 f"page {number} has {len(page)} bytes; a track has {PAGES} pages of {PAGE_BYTES}"
             )
-        start = number * PAGE_BYTES
-        return self.joined(Track(self.slots[:start] + page + self.slots[start + PAGE_BYTES :]))
+        track = self
+        for place in range(PAGE_SLOTS):
+            code = page[place * CODE_BYTES : (place + 1) * CODE_BYTES]
+            if code != _NO_CODE:
+                track = track.with_code(number * PAGE_SLOTS + place, code)
+        return track
 
 
-def _with_sparse(slots: bytes, bucket: int, code: bytes) -> bytes:
-    """Put a fix's code into the rings other than dense that take its bucket."""
-    for every, ring_slots, first_slot in _SPARSE_RINGS:
-        if not bucket % every:
-            start = (first_slot + bucket // every % ring_slots) * CODE_BYTES
-            end = start + CODE_BYTES
-            if code > slots[start:end]:
-                slots = b"".join((slots[:start], code, slots[end:]))
-    return slots
+def _pages_of(slots: int) -> list[int]:
+    """Numbers of the pages in which any of the slots lies."""
+    return [number for number in range(PAGES) if slots >> number * PAGE_SLOTS & _PAGE_MASK]
 
 
 def track_of(fixes: Iterable[Fix]) -> Track:

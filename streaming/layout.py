@@ -19,10 +19,11 @@ class Layout(Protocol[V]):
     def decode(self, row: bytes) -> V:
         """The value of a row."""
 
-    def to_changelog(
-        self, rows: Mapping[bytes, bytes | None], row_before: Callable[[bytes], bytes | None]
-    ) -> list[Row]:
-        """What the changelog gets of rows that replace others: those of `row_before`, None where unknown."""
+    def changes(self, values: Mapping[bytes, V | None], rows: Mapping[bytes, bytes | None]) -> list[Row]:
+        """What the changelog gets when these values, encoded in `rows`, replace others."""
+
+    def all_of(self, rows: Mapping[bytes, bytes | None]) -> list[Row]:
+        """All that the changelog must have of rows."""
 
     def store_key(self, changelog_key: bytes) -> bytes:
         """The key of the row that a record of the changelog belongs to."""
@@ -41,11 +42,11 @@ class StructLayout(Generic[S]):
         self.encode: Callable[[S], bytes] = msgspec.msgpack.Encoder().encode
         self.decode: Callable[[bytes], S] = msgspec.msgpack.Decoder(value).decode
 
-    def to_changelog(
-        self,
-        rows: Mapping[bytes, bytes | None],
-        row_before: Callable[[bytes], bytes | None],  # noqa: ARG002
-    ) -> list[Row]:
+    def changes(self, values: Mapping[bytes, S | None], rows: Mapping[bytes, bytes | None]) -> list[Row]:  # noqa: ARG002
+        """The rows as they are."""
+        return list(rows.items())
+
+    def all_of(self, rows: Mapping[bytes, bytes | None]) -> list[Row]:
         """The rows as they are."""
         return list(rows.items())
 

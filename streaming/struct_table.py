@@ -29,18 +29,18 @@ class View(Generic[V]):
         self.changes: dict[bytes, V | None] = {}
 
     def get(self, key: bytes) -> V | None:
-        """The row as this chunk left it, else as it was before; None where there is none."""
+        """The row as this chunk left it, else as it was before; None where there is none.
+
+        One that was not asked for at the start is read now.
+        """
         if key in self.changes:
             return self.changes[key]
-        row = self.row_before(key)
-        return None if row is None else self._decode(row)
-
-    def row_before(self, key: bytes) -> bytes | None:
-        """The row as it was before this chunk; one that was not asked for at the start is read now."""
-        if key not in self._asked:
+        row = self._rows.get(key)
+        if row is None and key not in self._asked:
             self._asked.add(key)
             self._rows |= self._store.get_many([key])
-        return self._rows.get(key)
+            row = self._rows.get(key)
+        return None if row is None else self._decode(row)
 
     def absent(self, keys: Iterable[bytes]) -> Iterator[bytes]:
         """Those of `keys`, asked for at the start, that had no row before this chunk."""
@@ -195,7 +195,7 @@ class StructTable(OpenTable, Generic[V]):
         """
         encode = self._layout.encode
         rows = {key: None if value is None else encode(value) for key, value in view.changes.items()}
-        records = self._layout.to_changelog(rows, view.row_before)
+        records = self._layout.changes(view.changes, rows)
         store: PartitionStore = self.data.partition(partition)
         fence: Fence = self.data.fence(partition)
         store.put_many(rows)
@@ -214,7 +214,7 @@ class StructTable(OpenTable, Generic[V]):
             keys = {self._layout.store_key(key) for key in changelog_keys}
             found = store.get_many(keys)
             rows = {key: found.get(key) for key in keys}
-            records = self._layout.to_changelog(rows, lambda _: None)
+            records = self._layout.all_of(rows)
             await self._ship(partition, records, outbox, partial(self._settle, store, fence, rows))
 
     async def _ship(

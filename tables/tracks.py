@@ -1,6 +1,6 @@
 """The state that the envelope needs: a track for each device."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import faust
@@ -9,6 +9,7 @@ from detection.track import PAGES, Track
 from streaming.layout import ReadRows, Row
 from streaming.struct_table import StructTable
 
+_NO_FIXES: Final = Track()
 _NUMBERS: Final = tuple(bytes([number]) for number in range(PAGES))
 
 
@@ -20,25 +21,32 @@ class PageLayout:
     """
 
     def encode(self, track: Track) -> bytes:
-        """The slots as they are."""
-        return track.slots
+        """The row of a track."""
+        return track.row
 
     def decode(self, row: bytes) -> Track:
-        """The slots as they are."""
-        return Track(row)
+        """The track of a row."""
+        return Track.from_row(row)
 
-    def to_changelog(
-        self, rows: Mapping[bytes, bytes | None], row_before: Callable[[bytes], bytes | None]
-    ) -> list[Row]:
-        """The pages that changed; all that hold anything where it is not known what was before."""
+    def changes(self, values: Mapping[bytes, Track | None], rows: Mapping[bytes, bytes | None]) -> list[Row]:  # noqa: ARG002
+        """The pages that changed."""
+        records: list[Row] = []
+        for key, track in values.items():
+            if track is None:
+                records += _tombstones(key)
+            else:
+                records += [(_NUMBERS[n] + key, track.page(n)) for n in track.changed_pages]
+        return records
+
+    def all_of(self, rows: Mapping[bytes, bytes | None]) -> list[Row]:
+        """The pages that hold anything; tombstones where there is no track."""
         records: list[Row] = []
         for key, row in rows.items():
             if row is None:
-                records += [(number + key, None) for number in _NUMBERS]
-                continue
-            track, before = Track(row), row_before(key)
-            changed = track.pages_changed_since(Track() if before is None else Track(before))
-            records += [(_NUMBERS[number] + key, track.page(number)) for number in changed]
+                records += _tombstones(key)
+            else:
+                track = Track.from_row(row)
+                records += [(_NUMBERS[n] + key, track.page(n)) for n in track.pages]
         return records
 
     def store_key(self, changelog_key: bytes) -> bytes:
@@ -54,18 +62,22 @@ class PageLayout:
         return [(device, _joined(before.get(device), news)) for device, news in pages.items()]
 
 
+def _tombstones(device: bytes) -> list[Row]:
+    return [(number + device, None) for number in _NUMBERS]
+
+
 def _joined(row: bytes | None, pages: Iterable[tuple[int, bytes | None]]) -> bytes | None:
-    track = None if row is None else Track(row)
+    track = None if row is None else Track.from_row(row)
     for number, page in pages:
-        track = None if page is None else (track or Track()).with_page(number, page)
-    return None if track is None else track.slots
+        track = None if page is None else (track or _NO_FIXES).with_page(number, page)
+    return None if track is None else track.row
 
 
 def make_tracks(app: faust.App, partitions: int) -> StructTable[Track]:
     """Key: device id, UTF-8 bytes. Value: what the device reported around the times that still matter.
 
-    960 bytes a device; changelog {app id}-tracks-changelog: compacted, co-partitioned with location_data,
-    16 pages of 60 bytes a device. One track a device that was ever seen; nothing is deleted.
+    968 bytes a device at most. Changelog {app id}-tracks-changelog: compacted, co-partitioned with
+    location_data, 16 pages of 60 bytes a device. One track a device that was ever seen; nothing is deleted.
     """
     return StructTable(
         app, name="tracks", layout=PageLayout(), partitions=partitions, help="device id -> Track"

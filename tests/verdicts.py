@@ -67,7 +67,7 @@ def changelog_tracks(pipeline: Pipeline) -> dict[bytes, Track]:
     """What a worker that starts without a directory restores."""
     records = [(r.key, r.value) for r in pipeline.records(pipeline.topics.tracks_changelog)]
     rows = PageLayout().restored(records, lambda _: {})
-    return {device: Track(row) for device, row in rows if row is not None}
+    return {device: Track.from_row(row) for device, row in rows if row is not None}
 
 
 def assert_alerts_explain_themselves(pipeline: Pipeline) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detection.fix import Fix
-from detection.fix_code import decode, encode, tick_of, words, words_at
+from detection.fix_code import decode, encode, tick_of, words_at
 from detection.track import DENSE_SLOTS, PAGE_BYTES, PAGES, Track, track_of
 from models.times import epoch_ns
 from tests.strategies import latitudes, longitudes, moments
@@ -82,10 +82,10 @@ def test_a_track_holds_only_what_was_seen_in_order_and_once(seen: list[Fix]) -> 
 
 
 def test_a_full_track_takes_at_most_1024_bytes() -> None:
-    """With the overhead of its two Python objects."""
+    """As it lies in a table, with the overhead of a Python object."""
     track = track_of(fix_at(elapsed_s) for elapsed_s in range(0, 9000, 5))
     assert len(list(track.fixes())) >= DENSE_SLOTS
-    assert sys.getsizeof(track) + sys.getsizeof(track.slots) <= 1024
+    assert sys.getsizeof(track.row) <= 1024
     assert PAGES * PAGE_BYTES <= 1024
 
 
@@ -94,8 +94,8 @@ def test_one_fix_rewrites_little_of_the_changelog() -> None:
     track, written = Track(), []
     for elapsed_s in range(0, 36_000, 5):
         after = track.with_fix(fix_at(elapsed_s))
-        written.append(len(after.pages_changed_since(track)))
-        track = after
+        written.append(len(after.changed_pages))
+        track = Track.from_row(after.row)
     assert max(written) <= 3
     assert sum(written) / len(written) < 1.2
     assert PAGE_BYTES == 60
@@ -162,8 +162,8 @@ def test_a_changelog_restores_the_track_in_any_order_and_with_stale_rows(data: s
     track, rows = Track(), []
     for fix in data.draw(some_fixes()):
         after = track.with_fix(fix)
-        rows += [(number, after.page(number)) for number in after.pages_changed_since(track)]
-        track = after
+        rows += [(number, after.page(number)) for number in after.changed_pages]
+        track = Track.from_row(after.row)
     restored = Track()
     for number, page in data.draw(st.permutations(rows + rows[:3])):
         restored = restored.with_page(number, page)
@@ -177,20 +177,6 @@ def test_near_buckets_are_those_around_a_time(seen: list[Fix], elapsed_s: int) -
     found = [decode(code) for code in track_of(seen).dense_near(tick, (1, 0, -1, -2))]
     assert found == sorted(found, key=lambda fix: -fix.event_time_ns)
     assert all(-24 < (fix.event_time_ns - NOON_NS) / S_NS - elapsed_s < 16 for fix in found)
-
-
-@given(some_fixes(), st.integers(0, 1300), st.integers(1, 4))
-def test_next_to_a_time_are_the_nearest_buckets_however_far(
-    seen: list[Fix], elapsed_s: int, count: int
-) -> None:
-    """A phone may report once a day."""
-    track = track_of(seen)
-    tick = tick_of(NOON_NS + elapsed_s * S_NS)
-    dense = sorted(words(track.slots)[:DENSE_SLOTS], reverse=True)
-    held = [code for code in dense if code[0]]
-    after = [code for code in held if code[0] > tick >> 8][-count:]
-    before = [code for code in held if code[0] <= tick >> 8][:count]
-    assert track.dense_next_to(tick, count) == [*after, *before]
 
 
 @pytest.mark.parametrize(

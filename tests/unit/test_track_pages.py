@@ -18,10 +18,9 @@ FIXES = st.builds(
 )
 
 
-def pages_of(before: Track | None, after: Track) -> list[Row]:
-    """What the changelog gets."""
-    rows = {PHONE: LAYOUT.encode(after)}
-    return LAYOUT.to_changelog(rows, lambda _: None if before is None else LAYOUT.encode(before))
+def pages_of(track: Track) -> list[Row]:
+    """What the changelog gets of a track that changed."""
+    return LAYOUT.changes({PHONE: track}, {PHONE: LAYOUT.encode(track)})
 
 
 @given(st.lists(FIXES, max_size=30), st.data())
@@ -31,38 +30,42 @@ def test_pages_in_any_order_make_the_track_again(fixes: list[Fix], data: st.Data
     records: list[Row] = []
     for fix in fixes:
         after = (track or Track()).with_fix(fix)
-        records += pages_of(track, after)
-        track = after
+        records += pages_of(after)
+        track = LAYOUT.decode(LAYOUT.encode(after))
     arrived = data.draw(st.permutations(records + records[:5]))
     restored = dict(LAYOUT.restored(arrived, lambda _: {}))
-    assert restored == ({PHONE: track.slots} if track else {})
+    assert restored == ({PHONE: track.row} if track else {})
 
 
 @given(st.lists(FIXES, min_size=1, max_size=30))
 def test_what_is_restored_joins_what_is_there(fixes: list[Fix]) -> None:
     """A state directory holds a part already."""
     known, whole = track_of(fixes[::2]), track_of(fixes)
-    records = pages_of(None, whole)
-    [(key, row)] = LAYOUT.restored(records, lambda _: {PHONE: known.slots})
-    assert (key, row) == (PHONE, whole.slots)
+    records = pages_of(whole)
+    [(key, row)] = LAYOUT.restored(records, lambda _: {PHONE: known.row})
+    assert (key, row) == (PHONE, whole.row)
 
 
 def test_one_fix_changes_one_to_three_pages_of_sixteen() -> None:
     """And where nothing is known of what was before, every page that holds something goes out."""
     fixes = [Fix(second * 10**9, 1.0, 2.0) for second in range(0, 3600, 8)]
-    track = track_of(fixes)
-    counts = {len(pages_of(track, track.with_fix(Fix((3600 + s) * 10**9, 1.0, 2.0)))) for s in range(4000)}
+    track = Track.from_row(track_of(fixes).row)
+    counts = {len(pages_of(track.with_fix(Fix((3600 + s) * 10**9, 1.0, 2.0)))) for s in range(4000)}
     assert counts <= {1, 2, 3}
-    assert len(pages_of(None, track)) == 16
-    assert sum(len(key) + len(page or b"") for key, page in pages_of(None, track)) <= 1024 + 16 * len(PHONE)
+    assert len(LAYOUT.all_of({PHONE: track.row})) == 16
+    assert sum(
+        len(key) + len(page or b"") for key, page in LAYOUT.all_of({PHONE: track.row})
+    ) <= 1024 + 16 * len(PHONE)
 
 
 def test_a_deleted_track_is_gone_after_its_tombstones() -> None:
     """Of every page; what comes after them counts again."""
     track = track_of([Fix(10**9, 1.0, 2.0)])
-    tombstones = LAYOUT.to_changelog({PHONE: None}, lambda _: track.slots)
+    tombstones = LAYOUT.changes({PHONE: None}, {PHONE: None})
     assert len(tombstones) == 16
-    records = [*pages_of(None, track), *tombstones]
+    records = [*LAYOUT.all_of({PHONE: track.row}), *tombstones]
     assert LAYOUT.restored(records, lambda _: {}) == [(PHONE, None)]
-    assert LAYOUT.restored([*records, *pages_of(None, track)], lambda _: {}) == [(PHONE, track.slots)]
+    assert LAYOUT.restored([*records, *LAYOUT.all_of({PHONE: track.row})], lambda _: {}) == [
+        (PHONE, track.row)
+    ]
     assert {LAYOUT.store_key(key) for key, _ in records} == {PHONE}
