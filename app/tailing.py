@@ -45,7 +45,7 @@ async def read_topic(
     ends = {partition: each.end_offset for partition, each in ranges.items()}
     starts = {p: each.begin_offset for p, each in ranges.items()} if from_beginning else ends
     if since_ms is not None:
-        starts = await _offsets_since(connection, topic, since_ms, ends)
+        starts = await offsets_since(connection, topic, since_ms, ends)
     async with aclosing(read_batches(connection, topic, starts, ends if until_end else None)) as batches:
         async for batch in batches:
             for record in batch:
@@ -98,7 +98,7 @@ def _before(records: list[ConsumerRecord], end_offset: int) -> list[ConsumerReco
     return [record for record in records if record.offset < end_offset]
 
 
-async def _offsets_since(
+async def offsets_since(
     connection: Connection, topic: str, since_ms: int, ends: Mapping[int, int]
 ) -> dict[int, int]:
     """The first offset of each partition whose record has that timestamp or a later one; else the end."""

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from app.cli.demo import demo
 from app.cli.doctor import doctor
+from app.cli.explain import explain
 from app.cli.kafka import kafka_app
 from app.cli.produce import produce
 from app.cli.reconcile import reconcile
@@ -28,7 +29,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
-for command in (demo, simulate, produce, replay, tail, reconcile, doctor, settings, schemas):
+for command in (demo, simulate, produce, replay, explain, tail, reconcile, doctor, settings, schemas):
     cli.command()(command)
 
 

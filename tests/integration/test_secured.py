@@ -97,6 +97,9 @@ def test_every_role_does_its_part(secured: SecuredKafka, security: Security, tmp
     assert books.returncode == 0, books.stdout + books.stderr
     tailed = run(as_auditor, "tail", "transaction_decisions", "--from-beginning", "--limit", "2")
     assert [json.loads(line)["key"] for line in tailed.stdout.splitlines()] == ["phone", "phone"]
+    explained = run(as_auditor, "explain", "far")
+    assert explained.returncode == 0, explained.stderr
+    assert explained.stdout.startswith("transaction far: flagged")
     assert run(command_env(secured, "faust", security), "doctor").returncode == 0
     assert alert(secured, security)["transaction_id"] == "far"
 
