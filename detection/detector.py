@@ -118,6 +118,8 @@ class Sitting(Generic[S]):
     def close_due(self) -> None:
         """Make the decisions final whose deadline has passed, and forget those older than the window."""
         detector, docket = self._detector, self._docket
+        if docket.rests(detector.max_open_cases, detector.repeat_window_ms):
+            return
         for each in docket.due(detector.max_open_cases):
             if each.case.deadline_ms < docket.time.ms:
                 self._close(each)
@@ -144,6 +146,8 @@ class Sitting(Generic[S]):
     def _let_time_pass(self, device: bytes, record_ms: int) -> None:
         """Close the device's cases that what comes now is too late for."""
         self._docket.time.observe(device, record_ms)
+        if not self._docket.has_deadline_before(record_ms):
+            return
         for each in self._docket.of_device(device):
             if each.case.deadline_ms < record_ms:
                 self._close(each)

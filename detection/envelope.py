@@ -22,6 +22,7 @@ from detection.geodesy import distance_m
 from detection.good_fixes import LONGEST_DEGREE_M, good_fixes
 from detection.profile import EnvelopeProfile
 from detection.reach import radius_m, reach_m
+from detection.rule import Place
 from detection.track import Track
 from models.judgement import Judgement, UsedFix, Verdict
 
@@ -65,12 +66,13 @@ class _Measure(msgspec.Struct, frozen=True, gc=False):
 class Envelope:
     """Judges transactions by the tracks of their devices, with the constants of a profile. Immutable."""
 
-    __slots__ = ("_beside", "profile")
+    __slots__ = ("_beside", "_beside_deg", "profile")
 
     def __init__(self, profile: EnvelopeProfile) -> None:
         self.profile = profile
         # Whole units: integers compare in half the time. What drift and terminal alone explain.
         self._beside = int((profile.drift_m + profile.terminal_m) * _UNITS_PER_M)
+        self._beside_deg = self._beside / 1e7
 
     def judge(
         self, time_ns: int, latitude_deg: float, longitude_deg: float, track: Track | None
@@ -105,6 +107,13 @@ class Envelope:
             return True
         excess_m = self._measure(fix, time_ns, latitude_deg, longitude_deg).excess_m
         return (excess_m > 0.0) == (verdict == "cleared")
+
+    def is_beside(self, one: Place, other: Place) -> bool:
+        """Whether drift and the terminal alone explain the distance; False where a geodesic has to tell."""
+        return (
+            abs(one.latitude_deg - other.latitude_deg) < self._beside_deg
+            and abs(one.longitude_deg - other.longitude_deg) < self._beside_deg
+        )
 
     def _if_agreed(
         self, near: list[Words], tick: int, time_ns: int, latitude_deg: float, longitude_deg: float

@@ -1,5 +1,6 @@
 """The profile `envelope` as a rule: tracks of devices, and the envelope around them."""
 
+from datetime import timedelta
 from typing import Final
 
 from detection.envelope import Envelope
@@ -13,18 +14,16 @@ from models.times import epoch_ns
 
 _NO_FIXES: Final = Track()
 
-# Locations further from a transaction in time are not held against its provisional verdict, unless it stands
-# on one that is further still: between them lie others that were.
-_NEAR_S: Final = 30.0
-
 
 class EnvelopeRule:
     """Judges by all that a phone reported around a transaction."""
 
-    __slots__ = ("_envelope",)
+    __slots__ = ("_earliest", "_envelope", "_latest")
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
+        self._latest = timedelta(seconds=envelope.profile.revise_s)
+        self._earliest = -self._latest
 
     @property
     def awaits_locations(self) -> bool:
@@ -44,9 +43,11 @@ class EnvelopeRule:
         stands_on_s = decision.elapsed_s
         if stands_on_s is None:
             return True
-        away_s = abs((fix.event_time - decision.transaction_time).total_seconds())
-        if away_s > _NEAR_S and away_s >= abs(stands_on_s):
+        away = fix.event_time - decision.transaction_time
+        if not self._earliest <= away <= self._latest and abs(away.total_seconds()) >= abs(stands_on_s):
             return False
+        if self._envelope.is_beside(decision, fix):
+            return decision.verdict != "cleared"
         return self._envelope.may_change(
             decision.verdict,
             epoch_ns(decision.transaction_time),
