@@ -129,10 +129,11 @@ class Docket:
 
     def rests(self, most_open: int, keep_ms: int) -> bool:
         """Whether `due` and `forgotten` have nothing to yield: asked for each record, it costs a third."""
+        now_ms = self.time.ms
         return (
             self._open_count <= most_open
-            and not self.has_deadline_before(self.time.ms)
-            and not (self._closed and self._closed[0][0] < self.time.ms - keep_ms)
+            and not (self._deadlines and self._deadlines[0][0] < now_ms)
+            and not (self._closed and self._closed[0][0] < now_ms - keep_ms)
         )
 
     def silent_for(self, silent_ms: float) -> tuple[OpenCase, ...]:

@@ -1,6 +1,5 @@
 """The profile `envelope` as a rule: tracks of devices, and the envelope around them."""
 
-from datetime import timedelta
 from typing import Final
 
 from detection.envelope import Envelope
@@ -18,12 +17,11 @@ _NO_FIXES: Final = Track()
 class EnvelopeRule:
     """Judges by all that a phone reported around a transaction."""
 
-    __slots__ = ("_earliest", "_envelope", "_latest")
+    __slots__ = ("_envelope", "_near_s")
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
-        self._latest = timedelta(seconds=envelope.profile.revise_s)
-        self._earliest = -self._latest
+        self._near_s = envelope.profile.revise_s
 
     @property
     def awaits_locations(self) -> bool:
@@ -43,8 +41,11 @@ class EnvelopeRule:
         stands_on_s = decision.elapsed_s
         if stands_on_s is None:
             return True
-        away = fix.event_time - decision.transaction_time
-        if not self._earliest <= away <= self._latest and abs(away.total_seconds()) >= abs(stands_on_s):
+        # Asked of each location for each open transaction of its phone: what is most likely comes first.
+        near_s, away_s = self._near_s, (fix.event_time - decision.transaction_time).total_seconds()
+        if not -near_s <= away_s <= near_s and (
+            -near_s <= stands_on_s <= near_s or abs(away_s) >= abs(stands_on_s)
+        ):
             return False
         if self._envelope.is_beside(decision, fix):
             return decision.verdict != "cleared"
