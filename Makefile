@@ -19,13 +19,15 @@ RUNTIME := .venv/runtime.stamp
 DEV := .venv/dev.stamp
 TOKEN_KEY := .run/secrets/token_key
 COMPOSE ?= docker compose
+LABELLED := ../shared/data/labelled
+SCORE := ../shared/evaluation/score.py
 # The locks are complete (--no-deps), and compiling every module takes longer than compiling those that are used.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
 	--only-binary :all: --no-deps --no-compile
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make requirements' $(UV_ARGS)
 
-.PHONY: help setup check test integration faults bench demo docs requirements up down clean
+.PHONY: help setup check test integration faults evaluate bench demo docs requirements up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +52,14 @@ integration: $(DEV) ## Tests of the parts together, on the real Kafka
 faults: $(DEV) ## Faults at random moments, FAULT_ROUNDS=10 times with each store (hours); `make test` has each once
 	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
-bench: $(DEV) ## Measure throughput, latency, recovery, memory (BENCH_ARGS='latency --runs 1')
+evaluate: $(RUNTIME) ## Judge ../shared/data/labelled and score the verdicts (skipped where it is absent)
+	@if [ ! -d $(LABELLED) ] || [ ! -f $(SCORE) ]; then \
+		echo "skipped: $(LABELLED) or $(SCORE) is not beside the project"; exit; fi; \
+	mkdir -p .run; \
+	$(BIN)/python -m app replay --input $(LABELLED)/events.jsonl.gz --output .run/evaluation.jsonl; \
+	$(BIN)/python $(SCORE) $(LABELLED)/labels.csv .run/evaluation.jsonl
+
+bench: $(DEV) ## Measure throughput, latency, recovery, memory, replay (BENCH_ARGS='latency --runs 1')
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 demo: $(RUNTIME) ## Kafka, the detector and a stream of purchases, live (DEMO_ARGS='--seconds 30')

@@ -8,9 +8,11 @@ from agents import detect
 from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.decoders import input_decoders
+from app.profiles import profile_of
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
 from app.topics import Topics, topics_of
+from detection.profile import PaperProfile
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 from streaming.chunk_app import read_in_chunks
@@ -50,7 +52,8 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
             punctuate_s=1.0,
         ),
     )
-    make_states = make_latest_locations if settings.profile == "paper" else make_tracks
+    profile = profile_of(settings)
+    make_states = make_latest_locations if isinstance(profile, PaperProfile) else make_tracks
     tables = detect.Tables(
         states=app.tables.add(make_states(app, settings.topic_partitions)),
         cases=app.tables.add(make_cases(app, settings.topic_partitions)),
@@ -60,7 +63,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         inputs,
         _outputs(topics),
         tables,
-        detector_of(settings),
+        detector_of(settings, profile),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
     setup_prometheus_sensors(app, registry=registry)

@@ -2,22 +2,24 @@
 
 from typing import Any
 
+from app.profiles import profile_of
 from app.settings import Settings
 from app.token_key import token_key_of
 from detection.detector import Detector
 from detection.envelope import Envelope
 from detection.envelope_rule import EnvelopeRule
 from detection.paper_rule import PaperRule
-from detection.profile import EnvelopeProfile
+from detection.profile import PaperProfile, Profile
 from detection.rule import Rule
 from privacy.tokens import tokenizer
 
 
-def detector_of(settings: Settings) -> Detector[Any]:
-    """The rule, the tokens and the periods that `settings` ask for."""
+def detector_of(settings: Settings, profile: Profile | None = None) -> Detector[Any]:
+    """The rule, the tokens and the periods that `settings` ask for; by another profile where one is given."""
+    rule = rule_of(profile or profile_of(settings))
     key = token_key_of(settings)
     return Detector(
-        rule=rule_of(settings),
+        rule=rule,
         card_token_of=tokenizer(key, "card"),
         user_token_of=tokenizer(key, "user"),
         grace_ms=round(settings.grace_period_s * 1000),
@@ -26,8 +28,8 @@ def detector_of(settings: Settings) -> Detector[Any]:
     )
 
 
-def rule_of(settings: Settings) -> Rule[Any]:
-    """The rule of the profile."""
-    if settings.profile == "paper":
-        return PaperRule(tolerance_mps=settings.paper_tolerance_mps)
-    return EnvelopeRule(Envelope(EnvelopeProfile()))
+def rule_of(profile: Profile) -> Rule[Any]:
+    """The rule that a profile holds the constants of."""
+    if isinstance(profile, PaperProfile):
+        return PaperRule(profile=profile)
+    return EnvelopeRule(Envelope(profile))

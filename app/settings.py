@@ -52,8 +52,13 @@ class Settings:
     state_dir: str = _setting(
         "", "Folder of the tables on disk, one for each worker. Empty: a free one under .run/state/."
     )
-    profile: Literal["envelope", "paper"] = _setting(
-        "envelope", "Rule that verdicts follow. Another one starts with another table of locations."
+    profile: str = _setting(
+        "envelope",
+        "Profile that verdicts follow: envelope, paper, or one of profiles_file. A change from a kind of"
+        " envelope to a kind of paper, or back, starts with another table of locations.",
+    )
+    profiles_file: str = _setting(
+        "", "TOML file with profiles of your own (docs/profiles.md). Empty: envelope and paper only."
     )
     grace_period_s: float = _setting(
         300.0,

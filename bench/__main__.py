@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import latency, memory, recovery, throughput
+from bench import latency, memory, recovery, replay, throughput
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -14,13 +14,15 @@ _BENCHMARKS = {
     "latency": latency.measure,
     "recovery": recovery.measure,
     "memory": memory.measure,
+    "replay": replay.measure,
 }
+_WITHOUT_PEER = {"memory", "replay"}
 
 
 def main() -> None:
     """Run the benchmarks that were asked for and print a table of each."""
     arguments = _arguments()
-    peer, absence = _peer()
+    peer, absence = _peer() if set(arguments.benchmarks or _BENCHMARKS) - _WITHOUT_PEER else (None, "")
     options = Options(
         runs=arguments.runs,
         events=arguments.events,
@@ -48,7 +50,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="of each contestant, in turns")
     parser.add_argument("--only", default="", help="contestants with this in their names")
     parser.add_argument(
-        "--events", type=int, default=200_000, help="throughput: fixes, and as many purchases"
+        "--events",
+        type=int,
+        default=200_000,
+        help="throughput: fixes, and as many purchases; replay: records",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput and latency")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

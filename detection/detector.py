@@ -1,6 +1,6 @@
 """From messages to decisions and alerts: the same for a worker and for `replay`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -118,6 +118,8 @@ class Sitting(Generic[S]):
     def close_due(self) -> None:
         """Make the decisions final whose deadline has passed, and forget those older than the window."""
         detector, docket = self._detector, self._docket
+        if docket.rests(detector.max_open_cases, detector.repeat_window_ms):
+            return
         for each in docket.due(detector.max_open_cases):
             if each.case.deadline_ms < docket.time.ms:
                 self._close(each)
@@ -141,11 +143,14 @@ class Sitting(Generic[S]):
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
-    def _let_time_pass(self, device: bytes, record_ms: int) -> list[OpenCase]:
+    def _let_time_pass(self, device: bytes, record_ms: int) -> Sequence[OpenCase]:
         """Close the device's cases that what comes now is too late for; return the others."""
         self._docket.time.observe(device, record_ms)
+        cases = self._docket.of_device(device)
+        if not cases or not self._docket.has_deadline_before(record_ms):
+            return cases
         still_open = []
-        for each in self._docket.of_device(device):
+        for each in cases:
             if each.case.deadline_ms < record_ms:
                 self._close(each)
             else:

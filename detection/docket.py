@@ -123,6 +123,19 @@ class Docket:
             if case is not None:
                 yield case
 
+    def has_deadline_before(self, time_ms: int) -> bool:
+        """Whether an open case may have its deadline before a time: false for nearly every record."""
+        return bool(self._deadlines) and self._deadlines[0][0] < time_ms
+
+    def rests(self, most_open: int, keep_ms: int) -> bool:
+        """Whether `due` and `forgotten` have nothing to yield: asked for each record, it costs a third."""
+        now_ms = self.time.ms
+        return (
+            self._open_count <= most_open
+            and not (self._deadlines and self._deadlines[0][0] < now_ms)
+            and not (self._closed and self._closed[0][0] < now_ms - keep_ms)
+        )
+
     def silent_for(self, silent_ms: float) -> tuple[OpenCase, ...]:
         """Open cases whose deadline must have passed where the partition brought nothing for so long.
 

@@ -22,6 +22,7 @@ from detection.geodesy import distance_m
 from detection.good_fixes import LONGEST_DEGREE_M, good_fixes
 from detection.profile import EnvelopeProfile
 from detection.reach import radius_m, reach_m
+from detection.rule import Place
 from detection.track import Track
 from models.judgement import Judgement, UsedFix, Verdict
 
@@ -83,12 +84,13 @@ class _Use:
 class Envelope:
     """Judges transactions by the tracks of their devices, with the constants of a profile. Immutable."""
 
-    __slots__ = ("_beside", "profile")
+    __slots__ = ("_beside", "_beside_deg", "profile")
 
     def __init__(self, profile: EnvelopeProfile) -> None:
         self.profile = profile
         # Whole units: integers compare in half the time. What drift and terminal alone explain.
         self._beside = int((profile.drift_m + profile.terminal_m) * _UNITS_PER_M)
+        self._beside_deg = self._beside / 1e7
 
     def judge(
         self, time_ns: int, latitude_deg: float, longitude_deg: float, track: Track | None
@@ -133,6 +135,13 @@ class Envelope:
             or self._measure(fix, use).excess_m <= 0.0
         )
         return speaks_for == (verdict == "flagged")
+
+    def is_beside(self, one: Place, other: Place) -> bool:
+        """Whether drift and the terminal alone explain the distance; False where a geodesic has to tell."""
+        return (
+            abs(one.latitude_deg - other.latitude_deg) < self._beside_deg
+            and abs(one.longitude_deg - other.longitude_deg) < self._beside_deg
+        )
 
     def _all_agree(self, near: list[Words], use: _Use) -> bool:
         """Whether the phone can have been there by each of those fixes."""

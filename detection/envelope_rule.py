@@ -13,18 +13,15 @@ from models.times import epoch_ns
 
 _NO_FIXES: Final = Track()
 
-# Locations further from a transaction in time are not held against its provisional verdict, unless it stands
-# on one that is further still: between them lie others that were.
-_NEAR_S: Final = 30.0
-
 
 class EnvelopeRule:
     """Judges by all that a phone reported around a transaction."""
 
-    __slots__ = ("_envelope",)
+    __slots__ = ("_envelope", "_near_s")
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
+        self._near_s = envelope.profile.revise_s
 
     @property
     def awaits_locations(self) -> bool:
@@ -44,9 +41,14 @@ class EnvelopeRule:
         stands_on_s = decision.elapsed_s
         if stands_on_s is None:
             return True
-        away_s = abs((fix.event_time - decision.transaction_time).total_seconds())
-        if away_s > _NEAR_S and away_s >= abs(stands_on_s):
+        # Asked of each location for each open transaction of its phone: what is most likely comes first.
+        near_s, away_s = self._near_s, (fix.event_time - decision.transaction_time).total_seconds()
+        if not -near_s <= away_s <= near_s and (
+            -near_s <= stands_on_s <= near_s or abs(away_s) >= abs(stands_on_s)
+        ):
             return False
+        if self._envelope.is_beside(decision, fix):
+            return decision.verdict != "cleared"
         return self._envelope.may_change(
             decision.verdict,
             epoch_ns(decision.transaction_time),

@@ -5,6 +5,7 @@ Fixes are as a track keeps them: speed and accuracy are None where they are unkn
 
 from bisect import insort
 from collections.abc import Sequence
+from itertools import pairwise
 from math import sqrt
 from typing import Final
 
@@ -47,6 +48,8 @@ def good_fixes(fixes: Sequence[Fix], profile: EnvelopeProfile) -> list[bool]:
 
     Costs one comparison a fix where all agree, and at most one for each pair.
     """
+    if all(are_consistent(earlier, later, profile) for earlier, later in pairwise(fixes)):
+        return [True] * len(fixes)
     longest = [0] * len(fixes)  # length of the longest chain that starts with each fix
     following = [-1] * len(fixes)
     by_length: list[tuple[int, int]] = []  # (-length, number): longest first, then the next one in time

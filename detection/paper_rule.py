@@ -3,14 +3,12 @@
 import msgspec
 
 from detection.geodesy import distance_m
+from detection.profile import PaperProfile
 from detection.rule import PlaceAndTime
 from models.decision import Decision
 from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
-
-PROFILE = "paper"
-PROFILE_VERSION = 1
 
 NEVER_SEEN = "device_never_seen"
 TOO_FAST = "faster_than_reported"
@@ -21,11 +19,11 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
     """Flag a transaction that lies further from the device's latest fix than its reported speed explains.
 
     Latest means last to arrive. Distance / |time difference| is the implied speed; it is 0 where both have
-    the same time. Flagged above reported speed + `tolerance_mps`. A negative reported speed is taken as
-    sent, as the paper's code does; a missing one as 0.
+    the same time. Flagged above reported speed + the profile's `tolerance_mps`. A negative reported speed is
+    taken as sent, as the paper's code does; a missing one as 0.
     """
 
-    tolerance_mps: float = 1.0
+    profile: PaperProfile = PaperProfile()
 
     @property
     def awaits_locations(self) -> bool:
@@ -44,13 +42,13 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
         """Judge by the device's latest fix; None where no fix of the device was ever seen."""
         if fix is None:
             return Judgement.without_location(
-                reason=NEVER_SEEN, profile=PROFILE, profile_version=PROFILE_VERSION
+                reason=NEVER_SEEN, profile=self.profile.name, profile_version=self.profile.version
             )
         travelled_m = distance_m(fix.latitude_deg, fix.longitude_deg, use.latitude_deg, use.longitude_deg)
         elapsed_s = (use.event_time - fix.event_time).total_seconds()
         implied_mps = travelled_m / abs(elapsed_s) if elapsed_s else 0.0
         reported_mps = fix.speed_mps or 0.0
-        allowed_mps = reported_mps + self.tolerance_mps
+        allowed_mps = reported_mps + self.profile.tolerance_mps
         flagged = implied_mps > allowed_mps
         return Judgement(
             verdict="flagged" if flagged else "cleared",
@@ -72,6 +70,6 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
                 ),
             ),
             refused=(),
-            profile=PROFILE,
-            profile_version=PROFILE_VERSION,
+            profile=self.profile.name,
+            profile_version=self.profile.version,
         )

@@ -10,15 +10,20 @@ from models.location_fix import LocationFix
 S = TypeVar("S")  # what the rule remembers of a device; frozen
 
 
-class PlaceAndTime(Protocol):
-    """Where and when a card was used: a Transaction, or the Decision on one."""
+class Place(Protocol):
+    """Somewhere on the Earth."""
 
-    @property
-    def event_time(self) -> datetime: ...  # noqa: D102
     @property
     def latitude_deg(self) -> float: ...  # noqa: D102
     @property
     def longitude_deg(self) -> float: ...  # noqa: D102
+
+
+class PlaceAndTime(Place, Protocol):
+    """Where and when a card was used: a Transaction, or the Decision on one."""
+
+    @property
+    def event_time(self) -> datetime: ...  # noqa: D102
 
 
 class Rule(Protocol[S]):

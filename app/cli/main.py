@@ -10,6 +10,7 @@ from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.kafka import kafka_app
 from app.cli.produce import produce
+from app.cli.profiles import profiles
 from app.cli.reconcile import reconcile
 from app.cli.replay import replay
 from app.cli.schemas import schemas
@@ -29,7 +30,19 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
-for command in (demo, simulate, produce, replay, explain, tail, reconcile, doctor, settings, schemas):
+for command in (
+    demo,
+    simulate,
+    produce,
+    replay,
+    explain,
+    tail,
+    reconcile,
+    doctor,
+    settings,
+    profiles,
+    schemas,
+):
     cli.command()(command)
 
 

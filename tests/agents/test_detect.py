@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -396,6 +397,22 @@ async def test_a_second_detector_in_the_process_is_a_detector_of_its_own(
     await detector.acknowledge()
     assert dict(detector.app.tables["latest_locations"].structs()).keys() == {b"phone"}
     assert dict(other.tables["latest_locations"].structs()) == {}
+
+
+@pytest.mark.parametrize(
+    ("base", "kept", "unused"),
+    [("paper", "latest_locations", "tracks"), ("envelope", "tracks", "latest_locations")],
+)
+async def test_a_profile_of_a_file_has_the_table_of_its_kind(
+    tmp_path: Path, base: str, kept: str, unused: str
+) -> None:
+    """Whatever its name is."""
+    profiles = tmp_path / "profiles.toml"
+    profiles.write_text(f'[profiles.mine]\nbase = "{base}"\n')
+    chosen = replace(settings(tmp_path), profile="mine", profiles_file=str(profiles))
+    tables = create_detector(chosen, CollectorRegistry()).tables
+    assert kept in tables
+    assert unused not in tables
 
 
 async def test_what_the_agent_raises_ends_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

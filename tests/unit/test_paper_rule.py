@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detection.paper_rule import PaperRule
+from detection.profile import PaperProfile
 from models.judgement import Judgement
 from models.latest_location import LatestLocation
 from tests.messages import NOON_MS, read_transaction, transaction_message
@@ -26,7 +27,7 @@ def judged(
     tolerance_mps: float = 1.0,
 ) -> Judgement:
     """What the rule says of a card used at noon, `elapsed_s` after the fix."""
-    return PaperRule(tolerance_mps=tolerance_mps).judge(
+    return PaperRule(profile=PaperProfile(tolerance_mps=tolerance_mps)).judge(
         read_transaction(
             transaction_message({"Location Latitude": str(used_at[0]), "Location Longitude": str(used_at[1])})
         ),
