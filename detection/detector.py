@@ -130,7 +130,7 @@ class Sitting(Generic[S]):
 
     def close_after_silence(self, silent_s: float) -> None:
         """Make decisions final after the partition has brought nothing for so long by the wall clock."""
-        for each in self._docket.silent_for(silent_s * 1000):
+        for each in self._docket.silent_for(silent_s * 1000) if silent_s else ():
             self._close(each)
 
     def close_all(self) -> None:
@@ -179,13 +179,16 @@ class Sitting(Generic[S]):
         self._tell(each.device, each.case, decision, old.use, event)
 
     def _close(self, each: OpenCase, *reasons: str) -> None:
+        old = each.case
         judgement: Judgement = each.decision
         if each.is_stale:
             judgement = self._rule.judge(each.decision, self._states.get(each.device))
         if reasons:
             judgement = judgement.because(*reasons)
-        old, decision = each.case, each.decision.revised(judgement, "final")
-        case = Case(False, old.record_ms, old.deadline_ms, _encode(decision), None)  # noqa: FBT003
+        decision = each.decision.revised(judgement, "final")
+        is_same = judgement is each.decision
+        decision_json = each.decision.json_when_final(old.decision_json) if is_same else _encode(decision)
+        case = Case(False, old.record_ms, old.deadline_ms, decision_json, None)  # noqa: FBT003
         self._cases[each.key] = case
         self._docket.close(each.key, each.device, old.deadline_ms, self._clock_s())
         self._tell(each.device, case, decision, old.use, flag_event(each.decision.verdict, decision))

@@ -75,7 +75,9 @@ class Docket:
     def __init__(self) -> None:
         self.time = StreamTime()
         self._open: dict[bytes, dict[bytes, OpenCase]] = {}  # device -> key -> case
-        self._deadlines: list[tuple[int, bytes]] = []  # a heap; what was closed meanwhile stays in it
+        self._deadlines: list[
+            tuple[int, bytes, bytes]
+        ] = []  # and key and device: a heap; what was closed meanwhile stays in it
         self._rows: set[bytes] = set()
         self._closed: deque[tuple[int, float, bytes]] = deque()  # deadline, closed at, key
         self._open_count = 0
@@ -94,7 +96,7 @@ class Docket:
         """Enter a case that may still change."""
         self._rows.add(key)
         self._open.setdefault(device, {})[key] = OpenCase(key, device, case, decision, is_stale)
-        heapq.heappush(self._deadlines, (case.deadline_ms, key))
+        heapq.heappush(self._deadlines, (case.deadline_ms, key, device))
         self._open_count += 1
 
     def close(self, key: bytes, device: bytes, deadline_ms: int, now_s: float) -> None:
@@ -118,10 +120,10 @@ class Docket:
         Whoever takes one closes it before the next.
         """
         while self._deadlines and (self._deadlines[0][0] < self.time.ms or self._open_count > most_open):
-            _, key = heapq.heappop(self._deadlines)
-            case = self._open.get(device_of(key), {}).get(key)
-            if case is not None:
-                yield case
+            _, key, device = heapq.heappop(self._deadlines)
+            cases = self._open.get(device)
+            if cases is not None and key in cases:
+                yield cases[key]
 
     def has_deadline_before(self, time_ms: int) -> bool:
         """Whether an open case may have its deadline before a time: false for nearly every record."""

@@ -162,7 +162,18 @@ class Track(msgspec.Struct, frozen=True, gc=False, eq=False):
     def page(self, number: int) -> bytes:
         """One page of the track, 0 to PAGES - 1: the value of its row in the changelog."""
         first = number * PAGE_SLOTS
-        return b"".join(self.code(slot) for slot in range(first, first + PAGE_SLOTS))
+        held = self.occupied >> first & _PAGE_MASK
+        start = (self.occupied & (1 << first) - 1).bit_count() * CODE_BYTES
+        if held == _PAGE_MASK:
+            return self.codes[start : start + PAGE_BYTES]
+        page = b""
+        for place in range(PAGE_SLOTS):
+            if held >> place & 1:
+                page += self.codes[start : start + CODE_BYTES]
+                start += CODE_BYTES
+            else:
+                page += _NO_CODE
+        return page
 
     @property
     def pages(self) -> list[int]:
@@ -195,7 +206,12 @@ class Track(msgspec.Struct, frozen=True, gc=False, eq=False):
 
 def _pages_of(slots: int) -> list[int]:
     """Numbers of the pages in which any of the slots lies."""
-    return [number for number in range(PAGES) if slots >> number * PAGE_SLOTS & _PAGE_MASK]
+    numbers = []
+    while slots:
+        number = ((slots & -slots).bit_length() - 1) // PAGE_SLOTS
+        numbers.append(number)
+        slots &= ~(_PAGE_MASK << number * PAGE_SLOTS)
+    return numbers
 
 
 def track_of(fixes: Iterable[Fix]) -> Track:

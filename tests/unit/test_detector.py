@@ -162,6 +162,17 @@ def test_a_first_verdict_leaves_at_once_and_is_final_at_the_deadline() -> None:
     assert desk.lines() == [(1, "provisional", "cleared", None), (2, "final", "cleared", None)]
 
 
+@given(st.text(), st.sampled_from([HOME_LAT, FAR_LAT]))
+def test_what_is_told_is_the_decision_in_json(merchant: str, lat: float) -> None:
+    """A final decision that says what the one before did is made from its JSON, whatever stands in it."""
+    desk = Desk()
+    desk.locate(0)
+    desk.use(1, lat=lat, name='","stage":"provisional","revision":1,' + merchant[:200], Merchant=merchant)
+    desk.end()
+    assert [o.decision.stage for o in desk.outcomes] == ["provisional", "final"]
+    assert all(o.decision_json == msgspec.json.encode(o.decision) for o in desk.outcomes)
+
+
 def test_a_flag_is_confirmed_at_the_end() -> None:
     """The phone is at home all the time."""
     desk = Desk()
