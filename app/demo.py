@@ -35,6 +35,7 @@ _CATCH_UP_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0
 _LAST_FLAGGED_TIMEOUT_S = 1.0  # what is flagged is on its topic by then, and only has to be read
 _POLL_S = 0.2
+_GRACE_PERIOD_S = "5"  # nobody wants to wait five minutes for the end of a demo
 
 Say = Callable[[str], None]
 
@@ -173,6 +174,7 @@ def _environment(address: str, folder: Path) -> dict[str, str]:
         **ours,
         f"{PREFIX}KAFKA_BOOTSTRAP": address,
         f"{PREFIX}STATE_DIR": str(folder / "state"),
+        f"{PREFIX}GRACE_PERIOD_S": os.environ.get(f"{PREFIX}GRACE_PERIOD_S", _GRACE_PERIOD_S),
         f"{PREFIX}LOG_LEVEL": "info",
     }
 

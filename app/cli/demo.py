@@ -54,7 +54,7 @@ def demo(
         )
     with stage(say) as on:
         events = _simulated(on.topics, seconds, seed) if input_path is None else _of_file(input_path)
-        say("phones report, cards are used; flagged transactions:")
+        say(f"phones report, cards are used; verdicts are final after {on.settings.grace_period_s:g} s here:")
 
         def show(flagged: "FlaggedTransaction") -> None:
             console.print(_told(flagged))
@@ -99,7 +99,7 @@ def _told(flagged: "FlaggedTransaction") -> Text:
     what = f"{flagged.amount:9,.2f} at {flagged.merchant or 'an unnamed shop'}"
     return Text.assemble(
         (f"{moment}  ", "dim"),
-        (flagged.event.upper(), "bold red"),
+        (f"{flagged.event.upper():9}", "bold red" if flagged.verdict == "flagged" else "bold green"),
         f"  card …{flagged.card_last4 or '????'} {what:34.34s} {_why(flagged)}",
     )
 
@@ -109,10 +109,10 @@ def _why(flagged: "FlaggedTransaction") -> str:
     if flagged.distance_m is None or flagged.elapsed_s is None or flagged.implied_speed_mps is None:
         return ", ".join(flagged.reasons)
     side = "before" if flagged.elapsed_s >= 0 else "after"
-    return (
-        f"phone {_distance(flagged.distance_m)} away {abs(flagged.elapsed_s):.1f} s {side}:"
-        f" {flagged.implied_speed_mps:,.1f} m/s, {flagged.allowed_speed_mps or 0:.1f} allowed"
-    )
+    away = f"phone {_distance(flagged.distance_m)} away {abs(flagged.elapsed_s):.1f} s {side}"
+    if flagged.possible_m is not None:
+        return f"{away}, {_distance(flagged.possible_m)} possible"
+    return f"{away}: {flagged.implied_speed_mps:,.1f} m/s, {flagged.allowed_speed_mps or 0:.1f} allowed"
 
 
 def _distance(distance_m: float) -> str:
