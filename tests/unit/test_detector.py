@@ -123,8 +123,6 @@ def test_the_table_of_transitions_is_whole() -> None:
     possible = {("(none)", stage, after) for stage in ("provisional", "final") for after in verdicts}
     possible |= {(a, "provisional", b) for a in verdicts for b in verdicts if a != b}
     possible |= {(a, "final", b) for a in verdicts for b in verdicts}
-    }
-    possible |= {(before, "final", after) for before in verdicts for after in verdicts}
     seen_once = {line for line in possible if line[2] == "no_location" and line[0] in ("flagged", "cleared")}
     assert {line[:3] for line in documented_transitions()} == possible - seen_once
 
