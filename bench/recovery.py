@@ -60,7 +60,7 @@ def measure(options: Options) -> Section:
     with site() as where:
         where.create(LOCATIONS, TRANSACTIONS)
         app_id = fresh_app_id("recovery")
-        settings = Settings.from_env(environment(where, app_id, "memory"))
+        settings = Settings.from_env(environment(where, app_id, "memory", profile="paper"))
         where.create_detector_topics(settings)
         print("producing the changelog", flush=True)
         changelog = topics_of(settings).latest_locations_changelog.name
@@ -90,7 +90,7 @@ def _contestants(where: Site, app_id: str, options: Options) -> Iterator[Contest
 
 
 def _run_detector(store: str, where: Site, app_id: str, keys: int, *, is_present: bool) -> Run:
-    env = environment(where, app_id, store)
+    env = environment(where, app_id, store, profile="paper")
     state_dir = Path(Settings.from_env(env).state_dir)
     shutil.rmtree(state_dir, ignore_errors=True)
     if is_present:

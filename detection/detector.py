@@ -87,9 +87,10 @@ class Sitting(Generic[S]):
         if after is before:
             return
         self._states[device] = after
+        moment = fix.event_time
         for each in still_open:
             each.is_stale = True
-            if self._rule.may_change(each.decision, fix):
+            if each.since <= moment <= each.until and self._rule.may_change(each.decision, fix):
                 self._revise(each, after)
 
     def decide(self, device: bytes, transaction: Transaction, record_ms: int) -> None:
@@ -110,7 +111,7 @@ class Sitting(Generic[S]):
         case = Case(is_open, record_ms, deadline_ms, _encode(decision), use if is_open else None)
         self._cases[key] = case
         if is_open:
-            self._docket.open(key, device, case, decision)
+            self._docket.open(key, device, case, decision, self._rule.looks_between(decision))
         else:
             self._docket.close(key, device, deadline_ms, self._clock_s())
         self._tell(device, case, decision, use, flag_event(None, decision))
@@ -175,6 +176,7 @@ class Sitting(Generic[S]):
         event = flag_event(each.decision.verdict, decision)
         each.case = Case(True, old.record_ms, old.deadline_ms, _encode(decision), old.use)  # noqa: FBT003
         each.decision, each.is_stale = decision, False
+        each.since, each.until = self._rule.looks_between(decision)
         self._cases[each.key] = each.case
         self._tell(each.device, each.case, decision, old.use, event)
 

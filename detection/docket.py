@@ -4,11 +4,13 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from models.case import Case
 from models.decision import Decision
 
+ALWAYS: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _LENGTH_BYTES: Final = 2
 
 # So long by the clock on the wall a closed case is kept in any case: its transaction may be read again after
@@ -57,13 +59,18 @@ class StreamTime:
 
 @dataclass(slots=True)
 class OpenCase:
-    """A case that may still change. `is_stale`: locations came since it was judged."""
+    """A case that may still change. `is_stale`: locations came since it was judged.
+
+    Locations of times from `since` to `until` may speak against its verdict.
+    """
 
     key: bytes
     device: bytes
     case: Case
     decision: Decision
     is_stale: bool
+    since: datetime
+    until: datetime
 
 
 class Docket:
@@ -91,11 +98,18 @@ class Docket:
         return key in self._rows
 
     def open(
-        self, key: bytes, device: bytes, case: Case, decision: Decision, *, is_stale: bool = False
+        self,
+        key: bytes,
+        device: bytes,
+        case: Case,
+        decision: Decision,
+        between: tuple[datetime, datetime] = ALWAYS,
+        *,
+        is_stale: bool = False,
     ) -> None:
-        """Enter a case that may still change."""
+        """Enter a case that may still change, by a location between two times."""
         self._rows.add(key)
-        self._open.setdefault(device, {})[key] = OpenCase(key, device, case, decision, is_stale)
+        self._open.setdefault(device, {})[key] = OpenCase(key, device, case, decision, is_stale, *between)
         heapq.heappush(self._deadlines, (case.deadline_ms, key, device))
         self._open_count += 1
 

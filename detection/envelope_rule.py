@@ -1,7 +1,9 @@
 """The profile `envelope` as a rule: tracks of devices, and the envelope around them."""
 
+from datetime import datetime, timedelta
 from typing import Final
 
+from detection.docket import ALWAYS
 from detection.envelope import Envelope
 from detection.fix import Fix
 from detection.rule import PlaceAndTime
@@ -36,17 +38,18 @@ class EnvelopeRule:
         """Judge by the device's track; None where no location of it was ever seen."""
         return self._envelope.judge(epoch_ns(use.event_time), use.latitude_deg, use.longitude_deg, track)
 
+    def looks_between(self, decision: Decision) -> tuple[datetime, datetime]:
+        """As near to the transaction as `revise_s`, or as the location that it stands on, if that is further.
+
+        Between that one and the next lie others that were asked about.
+        """
+        if decision.elapsed_s is None:
+            return ALWAYS
+        near = timedelta(seconds=max(self._near_s, abs(decision.elapsed_s)))
+        return decision.transaction_time - near, decision.transaction_time + near
+
     def may_change(self, decision: Decision, fix: LocationFix) -> bool:
-        """Whether a location speaks against the verdict, and lies near enough in time to count."""
-        stands_on_s = decision.elapsed_s
-        if stands_on_s is None:
-            return True
-        # Asked of each location for each open transaction of its phone: what is most likely comes first.
-        near_s, away_s = self._near_s, (fix.event_time - decision.transaction_time).total_seconds()
-        if not -near_s <= away_s <= near_s and (
-            -near_s <= stands_on_s <= near_s or abs(away_s) >= abs(stands_on_s)
-        ):
-            return False
+        """Whether a location speaks against the verdict."""
         if self._envelope.is_beside(decision, fix):
             return decision.verdict != "cleared"
         return self._envelope.may_change(

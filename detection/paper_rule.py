@@ -1,5 +1,7 @@
 """The rule of the paper: "Real-Time Smart Bank Data Streaming Capture" (SJSU, 2024), workflow 2."""
 
+from datetime import datetime
+
 import msgspec
 
 from detection.geodesy import distance_m
@@ -33,6 +35,10 @@ class PaperRule(msgspec.Struct, frozen=True, kw_only=True):
     def after(self, state: LatestLocation | None, fix: LocationFix) -> LatestLocation:  # noqa: ARG002
         """Remember the fix that arrived last."""
         return fix.latest
+
+    def looks_between(self, decision: Decision) -> tuple[datetime, datetime]:
+        """At none: all its decisions are final."""
+        return decision.event_time, decision.event_time
 
     def may_change(self, decision: Decision, fix: LocationFix) -> bool:  # noqa: ARG002
         """Never: all its decisions are final."""

@@ -39,5 +39,8 @@ class Rule(Protocol[S]):
     def judge(self, use: PlaceAndTime, state: S | None, /) -> Judgement:
         """Judge by what is remembered of the device; None where no location of it was ever seen."""
 
+    def looks_between(self, decision: Decision) -> tuple[datetime, datetime]:
+        """The times of locations that `may_change` is to be asked about, first and last."""
+
     def may_change(self, decision: Decision, fix: LocationFix) -> bool:
         """Whether a new location may change a provisional decision. A hint that costs less than a verdict."""
