@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
 import faust
 import msgspec
@@ -14,6 +15,17 @@ from streaming.layout import Row, StructLayout
 from streaming.stores import PartitionStore
 from streaming.struct_table import StructTable
 
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of a Case."""
+
+    is_open: bool
+    record_ms: int
+    deadline_ms: int
+
+
+_head_of = msgspec.msgpack.Decoder(_Head).decode
+_case_of = msgspec.msgpack.Decoder(Case).decode
 _decision_of = msgspec.json.Decoder(Decision).decode
 
 
@@ -32,29 +44,36 @@ class CaseTable(StructTable[Case]):
             partitions=partitions,
             help="device id, transaction id -> Case",
         )
-        self._dockets: dict[int, tuple[PartitionStore, Docket]] = {}
+        self._dockets: WeakKeyDictionary[PartitionStore, Docket] = WeakKeyDictionary()
 
     def docket(self, partition: int) -> Docket:
         """Which cases of a partition are open; made of its rows when it has come to this worker."""
-        store = self.data.partition(partition)
-        known = self._dockets.get(partition)
-        if known is None or known[0] is not store:
-            known = self._dockets[partition] = store, self._docket_of_rows(partition)
-        return known[1]
+        store: PartitionStore = self.data.partition(partition)
+        docket = self._dockets.get(store)
+        if docket is None:
+            docket = self._dockets[store] = docket_of(store.items())
+        return docket
 
     def restore(self, tp: TP, records: Iterable[Row], offset: int) -> None:
         """Take changelog records into the store; the docket is made again."""
         super().restore(tp, records, offset)
-        self._dockets.pop(tp.partition, None)
+        self._dockets.pop(self.data.partition(tp.partition), None)
 
-    def _docket_of_rows(self, partition: int) -> Docket:
-        docket, now_s = Docket(), time.monotonic()
-        for key, case in sorted(self.values_of(partition), key=lambda row: row[1].deadline_ms):
-            if case.is_open:
-                docket.open(key, device_of(key), case, _decision_of(case.decision_json), is_stale=True)
-            else:
-                docket.close(key, device_of(key), case.deadline_ms, now_s)
-        return docket
+
+def docket_of(rows: Iterable[tuple[bytes, bytes]]) -> Docket:
+    """The docket of a partition's rows. Of the closed cases, which are many, only the deadline is read."""
+    docket, now_s = Docket(), time.monotonic()
+    closed: list[tuple[int, bytes]] = []
+    for key, row in rows:
+        head = _head_of(row)
+        if head.is_open:
+            case = _case_of(row)
+            docket.open(key, device_of(key), case, _decision_of(case.decision_json), is_stale=True)
+        else:
+            closed.append((head.deadline_ms, key))
+    for deadline_ms, key in sorted(closed):
+        docket.close(key, device_of(key), deadline_ms, now_s)
+    return docket
 
 
 def make_cases(app: faust.App, partitions: int) -> CaseTable:

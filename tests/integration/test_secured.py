@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from confluent_kafka import Consumer
 
+from app.settings import Settings
+from app.topics import topics_of
 from sources.event_file import Event
 from tests.integration.commands import environment, run
 from tests.pipeline import Pipeline, Worker, location, purchase
@@ -59,7 +61,7 @@ def test_every_role_does_its_part(secured: SecuredKafka, security: Security, tmp
     as_operator = command_env(secured, "operator", security)
     created = run(as_operator, "topics", "create")
     assert created.returncode == 0, created.stderr
-    assert created.stdout.count("created ") == 8
+    assert created.stdout.count("created ") == len(topics_of(Settings()).all)
     assert run(as_operator, "topics", "verify").returncode == 0
     described = [json.loads(line) for line in run(as_operator, "topics", "describe").stdout.splitlines()]
     assert {row["partitions"] for row in described} == {4}
