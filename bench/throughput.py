@@ -123,7 +123,7 @@ def measure(options: Options) -> Section:
     return Section(
         name="throughput",
         command=f"python -m bench throughput --events {options.events} --devices {options.devices}"
-        f" --runs {options.runs}",
+        f" --runs {options.runs}" + (f" --only '{options.only}'" if options.only else ""),
         head=("contestant", "events/s", "CPU µs/event", "flags"),
         rows=[_row(name, runs) for name, runs in outcomes.items()],
         remarks=[*options.remarks, *_ratios(outcomes), f"{flagged}."],
