@@ -19,7 +19,7 @@ from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.log_rate import limit_log_rate
 from streaming.recovery import RecoveryMetrics
-from tables.cases import make_cases
+from tables.cases import CaseTable
 from tables.latest_locations import make_latest_locations
 from tables.tracks import make_tracks
 
@@ -56,7 +56,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     make_states = make_latest_locations if isinstance(profile, PaperProfile) else make_tracks
     tables = detect.Tables(
         states=app.tables.add(make_states(app, settings.topic_partitions)),
-        cases=app.tables.add(make_cases(app, settings.topic_partitions)),
+        cases=app.tables.add(CaseTable(app, settings.topic_partitions)),
     )
     detect.connect(
         app,

@@ -1,8 +1,7 @@
 """The detector's rules over an event file, without a broker."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from detection.detector import Detector, Outcome, Sitting
 from detection.docket import Docket
@@ -11,14 +10,11 @@ from models.dead_letter import DeadLetter
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 from sources.event_file import Event
-from streaming.clock import clock_error
+from streaming.clock import NEVER, clock_error, latest_in_time
 from streaming.decoding import JsonDecoder
 from streaming.errors import ConfigError, RecordError
 
 Message = LocationFix | Transaction
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def replay(
@@ -86,7 +82,7 @@ def _messages(
     events: Iterable[Event], decoders: Mapping[str, JsonDecoder[Any]], max_clock_skew_s: float
 ) -> Iterator[tuple[int, Message | DeadLetter]]:
     """Yield time of arrival and message of each event, in their order, and a dead letter for what is none."""
-    in_time, since_ms = _NEVER, 0  # nothing up to `in_time` is ahead of an arrival after `since_ms`
+    in_time, since_ms = NEVER, 0  # nothing up to `in_time` is ahead of an arrival after `since_ms`
     for number, event in enumerate(events):
         arrival_ms = event.arrival_ms
         try:
@@ -101,19 +97,11 @@ def _messages(
             if message.event_time > in_time or arrival_ms < since_ms:
                 if ahead := clock_error(message.event_time_ns, arrival_ms, max_clock_skew_s):
                     raise ahead
-                in_time, since_ms = _latest_in_time(arrival_ms, max_clock_skew_s), arrival_ms
+                in_time, since_ms = latest_in_time(arrival_ms, max_clock_skew_s), arrival_ms
         except RecordError as error:
             yield arrival_ms, _dead_letter(number, event, error)
         else:
             yield arrival_ms, message
-
-
-def _latest_in_time(arrival_ms: int, max_clock_skew_s: float) -> datetime:
-    """The latest event time that is not ahead of an arrival. To compare with it spares `clock_error`."""
-    try:
-        return _EPOCH + timedelta(milliseconds=arrival_ms, seconds=max_clock_skew_s)
-    except OverflowError:
-        return _NEVER
 
 
 def _dead_letter(number: int, event: Event, error: RecordError) -> DeadLetter:

@@ -82,9 +82,8 @@ class Docket:
     def __init__(self) -> None:
         self.time = StreamTime()
         self._open: dict[bytes, dict[bytes, OpenCase]] = {}  # device -> key -> case
-        self._deadlines: list[
-            tuple[int, bytes, bytes]
-        ] = []  # and key and device: a heap; what was closed meanwhile stays in it
+        # A heap of deadline, key and device; what was closed meanwhile stays in it.
+        self._deadlines: list[tuple[int, bytes, bytes]] = []
         self._rows: set[bytes] = set()
         self._closed: deque[tuple[int, float, bytes]] = deque()  # deadline, closed at, key
         self._open_count = 0

@@ -33,7 +33,7 @@ class Decision(Judgement, frozen=True, gc=False):
     @classmethod
     def of(
         cls,
-        transaction: Transaction,
+        transaction: "Transaction | Decision",
         judgement: Judgement,
         *,
         stage: Stage,
@@ -41,7 +41,7 @@ class Decision(Judgement, frozen=True, gc=False):
         card_token: str | None,
         user_token: str | None,
     ) -> "Decision":
-        """Join a transaction with what was judged of it."""
+        """Join a transaction, or an earlier decision on it, with what was judged of it."""
         # By position: Python passes so many fields by name in a dict, which takes five times as long.
         return cls(
             judgement.verdict,
@@ -84,28 +84,11 @@ class Decision(Judgement, frozen=True, gc=False):
 
     def revised(self, judgement: Judgement, stage: Stage) -> "Decision":
         """Return the next revision of this decision, by another judgement."""
-        return Decision(
-            judgement.verdict,
-            judgement.reasons,
-            judgement.distance_m,
-            judgement.elapsed_s,
-            judgement.implied_speed_mps,
-            judgement.reported_speed_mps,
-            judgement.allowed_speed_mps,
-            judgement.required_m,
-            judgement.possible_m,
-            judgement.fixes,
-            judgement.refused,
-            judgement.profile,
-            judgement.profile_version,
-            self.transaction_id,
-            self.device_id,
-            stage,
-            self.revision + 1,
-            self.transaction_time,
-            self.latitude_deg,
-            self.longitude_deg,
-            self.amount,
-            self.card_token,
-            self.user_token,
+        return Decision.of(
+            self,
+            judgement,
+            stage=stage,
+            revision=self.revision + 1,
+            card_token=self.card_token,
+            user_token=self.user_token,
         )

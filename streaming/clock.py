@@ -9,7 +9,7 @@ from streaming.errors import RecordError
 CLOCK_AHEAD = "clock_ahead"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEVER = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def clock_error(event_time_ns: int, record_time_ms: int, max_skew_s: float) -> RecordError | None:
@@ -29,8 +29,12 @@ def surely_not_ahead(events: Sequence[Event], max_skew_s: float) -> datetime:
 
     To compare with it takes a tenth of `clock_error`'s time, which is left for the few that are later.
     """
-    earliest_ms = min([record.timestamp for _, record, _ in events], default=0)
+    return latest_in_time(min([record.timestamp for _, record, _ in events], default=0), max_skew_s)
+
+
+def latest_in_time(record_time_ms: int, max_skew_s: float) -> datetime:
+    """Return the latest event time that is not ahead of a record, in UTC; NEVER after the year 9999."""
     try:
-        return _EPOCH + timedelta(milliseconds=earliest_ms, seconds=max_skew_s)
-    except OverflowError:  # all say that they were written after the year 9999
-        return _NEVER
+        return _EPOCH + timedelta(milliseconds=record_time_ms, seconds=max_skew_s)
+    except OverflowError:
+        return NEVER

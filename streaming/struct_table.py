@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Generic
 
@@ -202,7 +201,7 @@ class StructTable(OpenTable, Generic[V]):
 
         async def send(outbox: Outbox) -> None:
             async with self._writing:
-                await self._ship(partition, records, outbox, partial(self._settle, store, fence, rows))
+                await self._ship(partition, store, fence, rows, records, outbox)
 
         return send
 
@@ -214,28 +213,21 @@ class StructTable(OpenTable, Generic[V]):
             keys = {self._layout.store_key(key) for key in changelog_keys}
             found = store.get_many(keys)
             rows = {key: found.get(key) for key in keys}
-            records = self._layout.all_of(rows)
-            await self._ship(partition, records, outbox, partial(self._settle, store, fence, rows))
+            await self._ship(partition, store, fence, rows, self._layout.all_of(rows), outbox)
 
-    async def _ship(
+    async def _ship(  # noqa: PLR0917 (what `put` had at hand when it was called: the partition may be gone)
         self,
         partition: int,
-        records: Sequence[Row],
-        outbox: Outbox,
-        settle: Callable[[int, int], None],
-    ) -> None:
-        topic = self.changelog_topic.get_topic_name()
-        await outbox.ship(topic, partition, records, on_last=partial(settle, len(records)))
-
-    @staticmethod
-    def _settle(
         store: PartitionStore,
         fence: Fence,
         rows: Mapping[bytes, bytes | None],
-        record_count: int,
-        last_offset: int,
+        records: Sequence[Row],
+        outbox: Outbox,
     ) -> None:
-        store.settle(rows, fence.acknowledge(last_offset, record_count))
+        def settle(last_offset: int) -> None:
+            store.settle(rows, fence.acknowledge(last_offset, len(records)))
+
+        await outbox.ship(self.changelog_topic.get_topic_name(), partition, records, on_last=settle)
 
     def restore(self, tp: TP, records: Iterable[Row], offset: int) -> None:
         """Take changelog records into the store."""

@@ -74,8 +74,3 @@ def docket_of(rows: Iterable[tuple[bytes, bytes]]) -> Docket:
     for deadline_ms, key in sorted(closed):
         docket.close(key, device_of(key), deadline_ms, now_s)
     return docket
-
-
-def make_cases(app: faust.App, partitions: int) -> CaseTable:
-    """The table of cases of an app."""
-    return CaseTable(app, partitions)

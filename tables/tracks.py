@@ -32,21 +32,15 @@ class PageLayout:
         """The pages that changed."""
         records: list[Row] = []
         for key, track in values.items():
-            if track is None:
-                records += _tombstones(key)
-            else:
-                records += [(_NUMBERS[n] + key, track.page(n)) for n in track.changed_pages]
+            records += _tombstones(key) if track is None else _pages(key, track, track.changed_pages)
         return records
 
     def all_of(self, rows: Mapping[bytes, bytes | None]) -> list[Row]:
         """The pages that hold anything; tombstones where there is no track."""
         records: list[Row] = []
         for key, row in rows.items():
-            if row is None:
-                records += _tombstones(key)
-            else:
-                track = Track.from_row(row)
-                records += [(_NUMBERS[n] + key, track.page(n)) for n in track.pages]
+            track = None if row is None else Track.from_row(row)
+            records += _tombstones(key) if track is None else _pages(key, track, track.pages)
         return records
 
     def store_key(self, changelog_key: bytes) -> bytes:
@@ -60,6 +54,10 @@ class PageLayout:
             pages.setdefault(key[1:], []).append((key[0], page))
         before = read(pages)
         return [(device, _joined(before.get(device), news)) for device, news in pages.items()]
+
+
+def _pages(device: bytes, track: Track, numbers: Iterable[int]) -> list[Row]:
+    return [(_NUMBERS[number] + device, track.page(number)) for number in numbers]
 
 
 def _tombstones(device: bytes) -> list[Row]:

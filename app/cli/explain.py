@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from app.cli.progress_bar import topic_bar
 from app.settings import PREFIX, Settings
 from streaming.errors import ConfigError
 
@@ -85,12 +86,7 @@ def _on_kafka(settings: Settings, transaction_id: str, device_id: str | None) ->
     from app.explaining.on_kafka import find_on_kafka
     from app.topics import topics_of
 
-    with _progress() as bars:
-        bar = bars.add_task("topics", total=None)
-
-        def progress(topic: str, done: int, records_total: int) -> None:
-            bars.update(bar, description=topic, completed=done, total=records_total)
-
+    with topic_bar("topics") as progress:
         return asyncio.run(
             find_on_kafka(
                 connection_of(settings),

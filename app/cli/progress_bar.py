@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where that is a terminal."""
+"""Progress bars on standard error, where that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,3 +18,21 @@ def progress_bar(total: float, unit: str) -> Iterator[Callable[[float], None]]:
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def topic_bar(doing: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield `show(topic, done, total)`, which draws how far a topic was read; `doing` stands there before."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+        bar = bars.add_task(doing, total=None)
+
+        def show(topic: str, done: int, records_total: int) -> None:
+            bars.update(bar, description=topic, completed=done, total=records_total)
+
+        yield show

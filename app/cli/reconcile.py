@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from app.cli.progress_bar import topic_bar
 from app.settings import Settings
 from app.topics import topics_of
 
@@ -44,19 +45,10 @@ def reconcile(
 
 
 async def _reconcile(settings: Settings) -> "Report":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from app.books.reading import reconcile as read_and_reconcile
     from app.connection import connection_of
 
-    stderr = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bars:
-        bar = bars.add_task("committed offsets", total=None)
-
-        def progress(topic: str, done: int, records_total: int) -> None:
-            bars.update(bar, description=topic, completed=done, total=records_total)
-
+    with topic_bar("committed offsets") as progress:
         return await read_and_reconcile(
             connection_of(settings), topics_of(settings), group_id=settings.app_id, progress=progress
         )

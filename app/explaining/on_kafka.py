@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 from aiokafka import ConsumerRecord
 
+from app.books.accounting import place_text
 from app.broker_client import admin_client
 from app.connection import Connection
 from app.decoders import input_decoders
@@ -116,7 +117,7 @@ def _decision(record: ConsumerRecord) -> Decision:
     try:
         return msgspec.json.decode(record.value, type=Decision)
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
-        place = f"{record.topic}[{record.partition}]:{record.offset}"
+        place = place_text((record.topic, record.partition, record.offset))
         raise ConfigError(f"{place} is no decision as this version writes them") from e
 
 
@@ -130,7 +131,7 @@ async def _refusal(reader: _Reader, topics: Topics, transaction_id: str) -> Refu
         except (msgspec.ValidationError, UnicodeDecodeError):
             continue
         if letter.source_topic in sources and is_about(letter, transaction_id):
-            place = f"{letter.source_topic}[{letter.source_partition}]:{letter.source_offset}"
+            place = place_text((letter.source_topic, letter.source_partition, letter.source_offset))
             found = Refusal(place, letter.reason_code, letter.reason)
     return found
 
