@@ -12,13 +12,13 @@ GROUPS = sorted(path.stem for path in FOLDER.glob("*.in"))
 
 
 def asked_for(group: str) -> dict[str, str]:
-    """What a .in file asks for: name -> "==version" or nothing."""
+    """What a .in file asks for: name -> its exact version, or nothing; a bound is the lock's business."""
     found = {}
     for line in (FOLDER / f"{group}.in").read_text().splitlines():
         requirement = line.split("#")[0].split(";")[0].strip()
         if requirement and not requirement.startswith("-"):
             name, _, version = requirement.partition("==")
-            found[name] = version
+            found[name.split("<")[0]] = version
     return found
 
 
