@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from app.history import prepare_topics, survey
+from app.history import prepare_topics
 from app.local_broker.local_kafka import LocalKafka
 from app.producing import ProducedCounts, produce_events
 from app.settings import PROJECT_DIR
@@ -257,16 +257,16 @@ def test_a_file_that_cannot_be_sent_whole_is_not_begun(pipeline: Pipeline, tmp_p
     good = Event(LOCATION, "k", now_ms(), "{}")
     for bad, message in (
         (Event("elsewhere", "k", 1, "{}"), "line 2: the topic is none of ours"),
-        (Event(LOCATION, "k", now_ms() + 7_300_000, "{}"), "line 2 arrives 2.0 hours from now"),
+        (Event(LOCATION, "k", now_ms() + 7_300_000, "{}"), "line 2: arrives 2.0 hours from now"),
     ):
         write_events(path, [good, bad])
         done = run_app(pipeline, "produce", "--input", str(path))
         assert done.returncode == 1
         assert message in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    path.write_text(path.read_text() + "{\n")
-    with pytest.raises(ConfigError, match="line 2"):
-        survey(path, {LOCATION}, now_ms=now_ms())
+        assert done.stderr.endswith(
+            "error: 1 of 2 records cannot be sent, so nothing was; --skip-bad sends the others\n"
+        )
+        assert len(done.stderr.splitlines()) == 2
     assert not pipeline.records(pipeline.topics.location_data)
 
 
