@@ -29,7 +29,7 @@ def produce(
         list[Path],
         typer.Option(
             "--input",
-            help="Event file, or transactions or locations as CSV, JSON lines, Parquet, GPX or GeoLife's .plt;"
+            help="Event file, or transactions or locations as CSV, JSON lines, Parquet, GPX or GeoLife's plt;"
             " .gz too; or a folder of them. Several are merged by time of arrival.",
         ),
     ],
@@ -135,7 +135,7 @@ def _check_output(
         return
     if speed is not None or allow_expiry:
         raise ConfigError("--output writes a file: --speed and --allow-expiry are for Kafka")
-    if output.exists() and any(file.path.samefile(output) for file in files):
+    if output.exists() and any(file.path.exists() and file.path.samefile(output) for file in files):
         raise ConfigError(f"--output {output} is also an --input: it would be emptied before it is read")
 
 

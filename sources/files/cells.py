@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -42,7 +42,7 @@ def time_reader(name: str, source: Source) -> Reader:
                 return None
         try:
             return _time_of(cell, source, zone)
-        except (ValueError, OverflowError, InvalidOperation):
+        except (ValueError, ArithmeticError):  # decimal has its own overflow
             pass
         wanted = f"a number ({source.unit})" if source.unit else source.format or "ISO 8601"
         raise ValueError(f"{name} is not a time: wanted {wanted}")
@@ -51,7 +51,7 @@ def time_reader(name: str, source: Source) -> Reader:
 
 
 def _time_of(cell: Any, source: Source, zone: tzinfo) -> datetime:
-    """Raises ValueError, OverflowError or InvalidOperation where it is none."""
+    """Raises ValueError or ArithmeticError where it is none."""
     if isinstance(cell, datetime):
         moment = cell
     elif source.unit is not None:

@@ -184,8 +184,6 @@ def _problems(found: FileMap) -> Iterator[str]:
     fields = {each.encode_name: each for each in msgspec.structs.fields(MODELS[found.message])}
     if len(found.csv.delimiter) != 1:
         yield f"csv.delimiter is {found.csv.delimiter!r}; it must be one character"
-    if found.csv.delimiter == found.csv.decimal:
-        yield "csv.decimal and csv.delimiter are the same; no number could be told from two"
     try:
         "".encode(found.csv.encoding)
     except LookupError:

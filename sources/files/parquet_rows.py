@@ -62,8 +62,8 @@ def _columns_of(batch: pa.RecordBatch) -> tuple[list[str], list[list[Any]]]:
 def _cells(column: pa.ChunkedArray) -> list[Any]:
     """Python's values; what has none (a time beyond the year 9999) stands as the Arrow scalar it is."""
     if pa.types.is_timestamp(column.type):  # in UTC, whatever the zone; Python knows no nanoseconds
-        zone = "UTC" if column.type.tz else None
-        column = column.cast(pa.timestamp("us", zone), safe=False)
+        unit = "us" if column.type.unit == "ns" else column.type.unit
+        column = column.cast(pa.timestamp(unit, "UTC" if column.type.tz else None), safe=False)
     try:
         return list(column.to_pylist())
     except (ValueError, OverflowError, pa.ArrowException):

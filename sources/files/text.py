@@ -33,16 +33,18 @@ def open_bytes(path: Path) -> Bytes:
 
 def byte_lines(file: Bytes) -> Iterator[bytes | None]:
     """Yield the lines without their ends and without a byte order mark; None for one that is too long."""
-    is_too_long, begun = False, b""
+    is_too_long, begun = False, [b""]
     while block := file.read1(_BLOCK_BYTES):
-        *lines, begun = (begun + block).split(b"\n")
-        for line in lines:
-            yield None if is_too_long else line
-            is_too_long = False
-        if len(begun) > MAX_LINE_BYTES:
-            is_too_long, begun = True, b""
-    if is_too_long or begun:
-        yield None if is_too_long else begun
+        rest, *lines = block.split(b"\n")
+        begun.append(rest)
+        if lines:
+            yield None if is_too_long else b"".join(begun)
+            yield from lines[:-1]
+            is_too_long, begun = False, lines[-1:]
+        elif is_too_long or sum(map(len, begun)) > MAX_LINE_BYTES:
+            is_too_long, begun = True, [b""]
+    if is_too_long or any(begun):
+        yield None if is_too_long else b"".join(begun)
 
 
 def without_bom(line: bytes) -> bytes:
