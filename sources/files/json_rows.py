@@ -11,6 +11,7 @@ from sources.files.text import Bytes, byte_lines, without_bom
 
 _DECODER = msgspec.json.Decoder()
 _MOST_NESTED = 8
+_EVENT_BEGINS = b'{"topic":'  # as we write them, also where the rest of the line is no JSON
 _TOO_LONG = "the line is too long"
 
 
@@ -37,12 +38,14 @@ def event_rows(file: Bytes) -> Iterator[Placed | Unreadable]:
 
 def are_events(file: Bytes) -> bool:
     """Whether the first line looks like an event; also where there is no line."""
-    line = next(byte_lines(file), b"")
+    line = without_bom(next(byte_lines(file), b"") or b"")
+    if not line or line.startswith(_EVENT_BEGINS):
+        return True
     try:
-        first = _DECODER.decode(without_bom(line or b"null")) if line else None
-    except (ValueError, RecursionError):
+        event_of(line)
+    except ValueError:
         return False
-    return not line or (isinstance(first, dict) and {"topic", "value"} <= first.keys())
+    return True
 
 
 def _placed(file: Bytes) -> Iterator[tuple[str, bytes | None]]:

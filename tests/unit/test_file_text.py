@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.event_file import Event, write_events
+from sources.files.forms import form_of
 from sources.files.result import Placed, Row, Unreadable
 from sources.files.text import MAX_LINE_BYTES
 from streaming.errors import ConfigError
@@ -273,15 +274,25 @@ def test_a_damaged_archive_ends_with_what_is_lost(tmp_path: Path) -> None:
 def test_an_event_file_is_known_by_its_first_line(tmp_path: Path) -> None:
     """Both are JSON lines; a bad line later is one that is unreadable."""
     path = tmp_path / "events.jsonl"
-    write_events(path, [Event("t", "k", 5, "any"), Event("t", None, 4, "\ud800")])
+    write_events(path, [Event("t", "k", 5, "\ud800"), Event("t", None, 4, "any")])
     with path.open("a") as file:
         file.write('{"topic":"t"}\n')
     first, second, bad = results_of(path)
     assert isinstance(first, Placed)
-    assert first.event == Event("t", "k", 5, "any")
+    assert first.event == Event("t", "k", 5, "\ud800")
     assert isinstance(second, Placed)
-    assert second.event.value == "\ud800"
+    assert second.event.value == "any"
     assert bad == Unreadable("line 3", 'is no event; a line is {"topic", "key", "arrival_ms", "value"}')
+
+
+@pytest.mark.parametrize(
+    "line", ['{"topic":"t","value":', '{"arrival_ms":1,"topic":"t","key":null,"value":""}']
+)
+def test_an_event_file_is_known_also_where_its_first_line_is_odd(tmp_path: Path, line: str) -> None:
+    """Cut off, or by another writer."""
+    path = tmp_path / "events.jsonl"
+    path.write_text(f"{line}\n")
+    assert form_of(path) == "events"
 
 
 def test_a_row_does_not_show_its_cells() -> None:
