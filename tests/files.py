@@ -66,5 +66,5 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 
 
 def transaction_row(**changes: Any) -> dict[str, Any]:
-    """A purchase with cells of the names on the wire."""
+    """A purchase with columns of the names on the wire."""
     return transaction_message(changes)
