@@ -27,7 +27,6 @@ class Survey:
     records_by_topic: Mapping[str, int]
     oldest_ms_by_topic: Mapping[str, int]
     """The earliest time of arrival."""
-    unreadable: int
     streams: tuple[Stream, ...]
 
     @property
@@ -70,36 +69,53 @@ def survey(
     """
     counts: Counter[str] = Counter()
     oldest_ms: dict[str, int] = {}
-    unreadable, streams = 0, []
+    streams = []
     for file in files:
         results = partial(_checked, file, known_topics, now_ms)
-        first_ms = latest_ms = None
-        is_sorted = True
+        times = _Times()
         for result in results():
             if isinstance(result, Unreadable):
-                unreadable += 1
                 on_unreadable(file.path, result)
                 continue
             topic, arrival_ms = result.event.topic, result.event.arrival_ms
             counts[topic] += 1
+            times.take(arrival_ms)
             if arrival_ms < oldest_ms.get(topic, arrival_ms + 1):
                 oldest_ms[topic] = arrival_ms
-            if first_ms is None or latest_ms is None:
-                first_ms = latest_ms = arrival_ms
-            elif arrival_ms >= latest_ms:
-                latest_ms = arrival_ms
-            else:
-                is_sorted = False
-                first_ms = first_ms if file.keeps_order else min(first_ms, arrival_ms)
-        if first_ms is not None and latest_ms is not None:
-            read = partial(_events, results, is_sorted=is_sorted or file.keeps_order)
-            streams.append(Stream(first_ms=first_ms, last_ms=latest_ms, read=read))
+        if times.count:
+            events = partial(_events, file.path, results, times.count)
+            streams.append(times.stream(events, keeps_order=file.keeps_order))
     return Survey(
         records_by_topic=counts,
         oldest_ms_by_topic=oldest_ms,
-        unreadable=unreadable,
         streams=tuple(streams),
     )
+
+
+class _Times:
+    """When the events of one file arrive."""
+
+    def __init__(self) -> None:
+        self.count, self._is_sorted = 0, True
+        self._first_ms = self._earliest_ms = self._latest_ms = 0
+
+    def take(self, arrival_ms: int) -> None:
+        """See the next event."""
+        if not self.count:
+            self._first_ms = self._earliest_ms = self._latest_ms = arrival_ms
+        elif arrival_ms >= self._latest_ms:
+            self._latest_ms = arrival_ms
+        else:
+            self._is_sorted = False
+            self._earliest_ms = min(self._earliest_ms, arrival_ms)
+        self.count += 1
+
+    def stream(self, events: Callable[[], Iterator[Event]], *, keeps_order: bool) -> Stream:
+        """The events that were seen, as they are to be merged with others."""
+        if self._is_sorted or keeps_order:
+            return Stream(first_ms=self._first_ms, last_ms=self._latest_ms, read=events)
+        read = partial(_sorted, events)
+        return Stream(first_ms=self._earliest_ms, last_ms=self._latest_ms, read=read)
 
 
 def _checked(
@@ -126,6 +142,18 @@ def _ahead(ahead_ms: int) -> str:
     )
 
 
-def _events(results: Callable[[], Iterator[Placed | Unreadable]], *, is_sorted: bool) -> Iterator[Event]:
-    events = (result.event for result in results() if isinstance(result, Placed))
-    return events if is_sorted else sorted_by_arrival(events)
+def _events(path: Path, results: Callable[[], Iterator[Placed | Unreadable]], count: int) -> Iterator[Event]:
+    """The events of a file that had `count` of them. Raises ConfigError where it has another number now."""
+    read = 0
+    for result in results():
+        if isinstance(result, Placed):
+            read += 1
+            yield result.event
+    if read != count:
+        raise ConfigError(
+            f"{path}: was changed while it was read: it had {count:,} records, and then {read:,}"
+        )
+
+
+def _sorted(events: Callable[[], Iterator[Event]]) -> Iterator[Event]:
+    return sorted_by_arrival(events())

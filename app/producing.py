@@ -206,7 +206,7 @@ def _failure(batch: _Batch, error: BaseException) -> OutputLostError:
     if isinstance(error, InvalidTimestampError):
         reason = "a time of arrival is too far from the broker's clock, by default more than an hour ahead"
     return OutputLostError(
-        f"{batch.topic}[{batch.partition}] refuses records of lines {batch.first_line} to {batch.last_line}"
+        f"{batch.topic}[{batch.partition}] refuses records {batch.first_line} to {batch.last_line}"
         f" of the input: {reason}"
     )
 

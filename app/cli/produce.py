@@ -152,6 +152,10 @@ def _files(
         raise ConfigError(f"--format is {form!r}; it must be one of {', '.join(FORMS)}")
     maps = read_maps(map_path) if map_path else ()
     files, left_out = input_files(inputs, known, targets_of(topics), maps=maps, device_id=device_id)
+    if maps and not any(file.own_map for file in files):
+        raise ConfigError(
+            f"{map_path}: none of its maps is for these files: see their `files` (docs/files.md)"
+        )
     if left_out:
         names = ", ".join(str(path) for path in left_out[:3]) + (", …" if len(left_out) > 3 else "")
         typer.echo(f"left out {len(left_out):,} files whose names tell no form: {names}", err=True)

@@ -30,7 +30,7 @@ _BY_ENDING: dict[str, Form] = {
     ".gpx": "gpx",
     ".plt": "plt",
 }
-_FIXED_COLUMNS: frozenset[Form] = frozenset({"gpx", "plt"})
+_FIXED_COLUMNS: frozenset[Form] = frozenset({"events", "gpx", "plt"})
 _GEOLIFE_FOLDER = "Trajectory"
 _CONVERTERS = 64  # JSON lines may have other names in each; those of a producer are few
 _NO_MAP = "has no column whose name is known: a map says which column is which field (--map)"
@@ -67,9 +67,13 @@ class InputFile:
             yield from _until_damage(self._of(file))
 
     @property
+    def own_map(self) -> FileMap | None:
+        """The one of the user's maps that is for this file."""
+        return chosen_map(self.path, self.maps, has_fixed_columns=self.form in _FIXED_COLUMNS)
+
+    @property
     def _map(self) -> FileMap | None:
-        chosen = chosen_map(self.path, self.maps, has_fixed_columns=self.form in _FIXED_COLUMNS)
-        return chosen or (known_maps()[self.form] if self.form in _FIXED_COLUMNS else None)
+        return self.own_map or (known_maps()[self.form] if self.form in _FIXED_COLUMNS else None)
 
     def _of(self, file: Bytes) -> Results:
         if self.form == "events":

@@ -35,7 +35,9 @@ def in_order(streams: Sequence[Stream]) -> Iterator[Event]:
     The order within a stream is kept: one that goes back in time is taken to stand still meanwhile. A stream
     is read when its first event is due; where too many would be open at once, all are sorted instead.
     """
-    if _most_at_once(streams) > MOST_FILES_OPEN:
+    if len(streams) == 1:
+        yield from streams[0].read()
+    elif _most_at_once(streams) > MOST_FILES_OPEN:
         yield from sorted_by_arrival(event for stream in streams for event in stream.read())
     else:
         yield from _merged([(stream.first_ms, stream.read) for stream in streams])

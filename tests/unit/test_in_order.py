@@ -1,18 +1,20 @@
 """sources/files/in_order.py: one order of arrival for events of many files."""
 
+import tempfile
 import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.inputs import survey
 from sources.event_file import Event, read_events, write_events
-from sources.files import in_order as module
 from sources.files.in_order import MOST_FILES_OPEN, Stream, in_order, sorted_by_arrival
+from streaming.errors import ConfigError
 from tests.files import input_file
 
 lists_of_times = st.lists(st.integers(0, 20), max_size=30)
@@ -114,9 +116,21 @@ def test_files_of_any_order_come_out_in_that_of_their_arrival(tmp_path: Path) ->
     assert list(alone.events()) == list(read_events(events))
 
 
-def test_what_is_sorted_on_disk_has_no_name_there(tmp_path: Path, monkeypatch: object) -> None:
+def test_a_file_that_changes_between_the_looks_is_an_error(tmp_path: Path) -> None:
+    """What was there at the first and is not at the second would be lost in silence."""
+    path = tmp_path / "walk.csv"
+    path.write_text("time_s,latitude,longitude\n1,1,2\n2,1,2\n")
+    found = survey([input_file(path)], {"location_data"}, now_ms=None)
+    path.write_text("time_s,latitude,longitude\n1,1,2\n")
+    with pytest.raises(
+        ConfigError, match=r"walk\.csv: was changed while it was read: it had 2 records, and then 1"
+    ):
+        list(found.events())
+
+
+def test_what_is_sorted_on_disk_has_no_name_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds card numbers; not even kill -9 leaves it behind."""
-    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))  # type: ignore[attr-defined]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for event in sorted_by_arrival(events_at([3, 2, 1]), most_in_memory=1):
         assert event
         assert not list(tmp_path.iterdir())

@@ -101,6 +101,15 @@ def test_a_device_can_be_named_and_a_form_too(tmp_path: Path) -> None:
     assert [event.key for event in read_events(output)] == ["phone-9"]
 
 
+def test_a_map_for_none_of_the_files_is_an_error(tmp_path: Path) -> None:
+    """A misspelt name must not mean that the map is not looked at."""
+    track, maps = tmp_path / "track.csv", tmp_path / "map.toml"
+    track.write_text(f"{TRACK_HEADER}\n{GOOD}")
+    maps.write_text('[walk]\nmessage = "location"\nfiles = ["trakc*.csv"]\n')
+    told = refusal("--input", track, "--output", tmp_path / "x", "--map", maps)
+    assert told.startswith(f"{maps}: none of its maps is for these files")
+
+
 def test_an_event_file_of_any_name_is_one(tmp_path: Path) -> None:
     """As before there were other forms."""
     path, output = tmp_path / "events", tmp_path / "copy.jsonl"
