@@ -1,7 +1,7 @@
 """Files to be sent: looked through as a whole first, then read again in the order of arrival."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,7 +69,8 @@ def survey(
     """
     counts: Counter[str] = Counter()
     oldest_ms: dict[str, int] = {}
-    streams = []
+    streams: list[Stream] = []
+    unsorted: list[Stream] = []
     for file in files:
         results = partial(_checked, file, known_topics, now_ms)
         times = _Times()
@@ -84,7 +85,9 @@ def survey(
                 oldest_ms[topic] = arrival_ms
         if times.count:
             events = partial(_events, file.path, results, times.count)
-            streams.append(times.stream(events, keeps_order=file.keeps_order))
+            (streams if times.are_sorted or file.keeps_order else unsorted).append(times.stream(events))
+    if unsorted:
+        streams.append(_sorted(unsorted))
     return Survey(
         records_by_topic=counts,
         oldest_ms_by_topic=oldest_ms,
@@ -96,26 +99,22 @@ class _Times:
     """When the events of one file arrive."""
 
     def __init__(self) -> None:
-        self.count, self._is_sorted = 0, True
-        self._first_ms = self._earliest_ms = self._latest_ms = 0
+        self.count, self.are_sorted = 0, True
+        self._first_ms = self._latest_ms = 0
 
     def take(self, arrival_ms: int) -> None:
         """See the next event."""
         if not self.count:
-            self._first_ms = self._earliest_ms = self._latest_ms = arrival_ms
+            self._first_ms = self._latest_ms = arrival_ms
         elif arrival_ms >= self._latest_ms:
             self._latest_ms = arrival_ms
         else:
-            self._is_sorted = False
-            self._earliest_ms = min(self._earliest_ms, arrival_ms)
+            self.are_sorted = False
         self.count += 1
 
-    def stream(self, events: Callable[[], Iterator[Event]], *, keeps_order: bool) -> Stream:
+    def stream(self, events: Callable[[], Iterator[Event]]) -> Stream:
         """The events that were seen, as they are to be merged with others."""
-        if self._is_sorted or keeps_order:
-            return Stream(first_ms=self._first_ms, last_ms=self._latest_ms, read=events)
-        read = partial(_sorted, events)
-        return Stream(first_ms=self._earliest_ms, last_ms=self._latest_ms, read=read)
+        return Stream(first_ms=self._first_ms, last_ms=self._latest_ms, read=events)
 
 
 def _checked(
@@ -155,5 +154,11 @@ def _events(path: Path, results: Callable[[], Iterator[Placed | Unreadable]], co
         )
 
 
-def _sorted(events: Callable[[], Iterator[Event]]) -> Iterator[Event]:
-    return sorted_by_arrival(events())
+def _sorted(streams: Sequence[Stream]) -> Stream:
+    """All streams as one: each for itself would need as much memory as all together."""
+
+    def read() -> Iterator[Event]:
+        return sorted_by_arrival(event for stream in streams for event in stream.read())
+
+    last_ms = max(stream.last_ms for stream in streams)
+    return Stream(first_ms=0, last_ms=last_ms, read=read)

@@ -56,7 +56,7 @@ async def produce_events(
     has passed; events behind their time are sent at once. `on_progress` hears how many are acknowledged.
 
     Raises ConfigError for a topic that does not exist, before it sends anything to it, OutputLostError where
-    the broker refuses records, with topic and line, RetryableError where it is away. Then an unknown part of
+    the broker refuses records, with topic and number, RetryableError where it is away. Then an unknown part of
     the events is in the topics.
     """
     async with admin_client(connection) as admin:

@@ -10,7 +10,10 @@ from sources.files.text import Bytes, TextLines
 
 
 class CsvRows:
-    """The rows of a CSV file; `columns` are the names in its header, empty where there is no line at all."""
+    """The rows of a CSV file; `columns` are the names in its header, empty where there is no line at all.
+
+    Raises csv.Error where the first line is no header.
+    """
 
     def __init__(self, file: Bytes, form: CsvForm) -> None:
         self._lines = TextLines(file, form.encoding)
@@ -18,16 +21,8 @@ class CsvRows:
             pass
         # strict: a quote within a cell is an error, not a part of the text
         self._reader = csv.reader(self._lines, delimiter=form.delimiter, strict=True)
-        self.columns = form.header or self._header()
-
-    def _header(self) -> tuple[str, ...]:
-        """Raises ValueError with a reason where it is none."""
-        try:
-            return tuple(name.strip() for name in next(self._reader, []))
-        except csv.Error:
-            raise ValueError(
-                "has a first line that is no header: is it CSV, and the delimiter right?"
-            ) from None
+        header = form.header or next((row for row in self._reader if row), ())
+        self.columns = tuple(name.strip() for name in header)
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Unreadable]:
         """Yield the cells of these columns, by the line in which a row begins; blank lines are no rows."""

@@ -1,5 +1,6 @@
 """Which form a file has, and how its events are read."""
 
+import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +9,7 @@ from typing import Literal, get_args
 
 from sources.files.converter import Converter, Targets
 from sources.files.csv_rows import CsvRows
-from sources.files.file_map import FileMap, chosen_map, fitting_map, known_maps
+from sources.files.file_map import CsvForm, FileMap, chosen_map, fitting_map, known_maps
 from sources.files.gpx_rows import GpxRows
 from sources.files.json_rows import are_events, event_rows, json_rows
 from sources.files.parquet_rows import ParquetRows
@@ -77,18 +78,21 @@ class InputFile:
 
     def _of(self, file: Bytes) -> Results:
         if self.form == "events":
-            return event_rows(file)
-        if self.form == "jsonl":
-            return self._of_objects(json_rows(file))
-        file_map = self._map
-        if self.form == "gpx":
+            yield from event_rows(file)
+        elif self.form == "jsonl":
+            yield from self._of_objects(json_rows(file))
+        elif self.form == "gpx":
             gpx = GpxRows(file)
-            return self._of_table(gpx.columns, file_map, lambda _columns: gpx.rows())
-        try:
-            table = CsvRows(file, (file_map or FileMap(message="location")).csv)
-        except ValueError as error:
-            raise ConfigError(f"{self.path}: {error}") from None
-        return self._of_table(table.columns, file_map, table.rows)
+            yield from self._of_table(gpx.columns, self._map, lambda _columns: gpx.rows())
+        else:
+            file_map = self._map
+            try:
+                table = CsvRows(file, file_map.csv if file_map else CsvForm())
+            except csv.Error:
+                raise ConfigError(
+                    f"{self.path}: has a first line that is no header: is it CSV, and the delimiter right?"
+                ) from None
+            yield from self._of_table(table.columns, file_map, table.rows)
 
     def _of_table(
         self,

@@ -84,12 +84,20 @@ def test_an_event_goes_under_its_device_at_the_time_it_happened(tmp_path: Path) 
         f"\ufeff{TRACK_HEADER}\n{GOOD}".encode(),
         f"{TRACK_HEADER}\r\n{GOOD.strip()}\r\n".encode(),
         f"{TRACK_HEADER}\r{GOOD.strip()}\r".encode(),
-        f"{TRACK_HEADER}\n\n{GOOD.strip()}".encode(),
+        f"\n{TRACK_HEADER}\n\n{GOOD.strip()}".encode(),
         f"{TRACK_HEADER}\n{GOOD}".encode("utf-16"),
         b'"DeviceId", Time ,Latitude,Longitude\n"phone",2024-04-01T12:00:00Z, 37.3 ,-121.9\n',
         f"{TRACK_HEADER},x,x\n{GOOD.strip()},1,2\n".encode(),
     ],
-    ids=["bom", "crlf", "cr", "no end", "utf-16", "spaces", "a column twice that nobody needs"],
+    ids=[
+        "bom",
+        "crlf",
+        "cr",
+        "blank lines and no end",
+        "utf-16",
+        "spaces",
+        "a column twice that nobody needs",
+    ],
 )
 def test_what_programs_write_is_read(tmp_path: Path, content: bytes) -> None:
     """Each of them says the same."""
@@ -267,6 +275,9 @@ def test_a_damaged_archive_ends_with_what_is_lost(tmp_path: Path) -> None:
     assert bad == Unreadable(
         f"after line {len(good) + 1}", "the rest of the file cannot be read: cut off or damaged"
     )
+    in_header = track(tmp_path, gzip.compress(GOOD.encode(), mtime=0)[:-12], "short.csv.gz")
+    (lost,) = unreadable_of(in_header)
+    assert lost == "at the beginning"
     with pytest.raises(ConfigError, match="cannot be read: Not a gzipped file"):
         results_of(track(tmp_path, GOOD, "plain.csv.gz"))
 

@@ -112,6 +112,8 @@ def test_files_of_any_order_come_out_in_that_of_their_arrival(tmp_path: Path) ->
     found = survey([input_file(table), input_file(events)], {"location_data"}, now_ms=None)
     assert [event.arrival_ms for event in found.events()] == [3_000, 5_000, 2_000, 6_000, 7_000, 9_000]
     assert found.oldest_ms_by_topic == {"location_data": 2_000}
+    both = survey([input_file(table), input_file(table)], {"location_data"}, now_ms=None)
+    assert [event.arrival_ms for event in both.events()] == [3_000, 3_000, 6_000, 6_000, 9_000, 9_000]
     alone = survey([input_file(events)], {"location_data"}, now_ms=None)
     assert list(alone.events()) == list(read_events(events))
 
