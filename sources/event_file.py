@@ -79,7 +79,8 @@ def read_events(path: Path) -> Iterator[Event]:
         raise ConfigError(f"{path}: cannot be read{place}: {getattr(e, 'strerror', None) or e}") from e
     except ValueError:
         raise ConfigError(
-            f'{path}: line {line_number} is no event; a line is {{"topic", "key", "arrival_ms", "value"}}'
+            f'{path}: line {line_number} is no event; a line is {{"topic", "key", "arrival_ms", "value"}}:'
+            " `produce --output` makes an event file of CSV, Parquet, GPX and others"
         ) from None
 
 

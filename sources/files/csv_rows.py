@@ -21,7 +21,7 @@ class CsvRows:
             pass
         # strict: a quote within a cell is an error, not a part of the text
         self._reader = csv.reader(self._lines, delimiter=form.delimiter, strict=True)
-        header = form.header or next((row for row in self._reader if row), ())
+        header: Sequence[str] = form.header or next((row for row in self._reader if row), [])
         self.columns = tuple(name.strip() for name in header)
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Unreadable]:
