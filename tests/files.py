@@ -10,8 +10,8 @@ from app.inputs import targets_of
 from app.settings import Settings
 from app.topics import topics_of
 from sources.event_file import Event
-from sources.files.file_map import read_maps
 from sources.files.forms import Form, InputFile, form_of
+from sources.files.maps import read_maps
 from sources.files.result import Placed, Unreadable
 from tests.messages import transaction_message
 

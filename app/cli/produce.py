@@ -144,8 +144,8 @@ def _files(
 ) -> list["InputFile"]:
     """The files that `inputs` name. Raises ConfigError."""
     from app.inputs import targets_of
-    from sources.files.file_map import read_maps
     from sources.files.forms import FORMS, input_files
+    from sources.files.maps import read_maps
 
     known = next((each for each in FORMS if each == form), None)
     if form is not None and known is None:

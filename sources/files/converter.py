@@ -47,9 +47,9 @@ class _Step:
 class Converter:
     """Makes events of rows that have these columns.
 
-    `device_id` is taken where there is no column for it. Raises ValueError with a reason where a column is
-    missing or stands twice. It tells no names of columns but those of the map: a file without a header has
-    its first row there.
+    `device_id` is taken where there is no column for it; with `may_lack_optional`, only the columns of
+    required fields must be there. Raises ValueError with a reason where one is missing or stands twice. It
+    tells no names of columns but those of the map: a file without a header has its first row there.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Converter:
         targets: Targets,
         *,
         device_id: str | None,
-        may_lack_optional: bool = False,
+        may_lack_optional: bool,
     ) -> None:
         target = targets[file_map.message]
         self._topic, self._decode = target.topic, target.decoder.decode
-        _check_columns(file_map, columns, only_required=may_lack_optional or file_map.is_known)
+        _check_columns(file_map, columns, only_required=may_lack_optional)
         self._constants: dict[str, Any] = {}
         self._steps: list[_Step] = []
         for each in msgspec.structs.fields(MODELS[file_map.message]):

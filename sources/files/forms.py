@@ -9,9 +9,10 @@ from typing import Literal, get_args
 
 from sources.files.converter import Converter, Targets
 from sources.files.csv_rows import CsvRows
-from sources.files.file_map import CsvForm, FileMap, chosen_map, fitting_map, known_maps
+from sources.files.file_map import CsvForm, FileMap
 from sources.files.gpx_rows import GpxRows
 from sources.files.json_rows import are_events, event_rows, json_rows
+from sources.files.maps import chosen_map, fitting_map, known_maps
 from sources.files.parquet_rows import ParquetRows
 from sources.files.result import Placed, Row, Unreadable
 from sources.files.text import DAMAGE, Bytes, open_bytes
@@ -103,7 +104,7 @@ class InputFile:
         if not columns:
             return
         try:
-            converter = self._converter(columns, file_map, may_lack_optional=False)
+            converter = self._converter(columns, file_map)
         except ValueError as error:
             raise ConfigError(f"{self.path}: {error} (docs/files.md)") from None
         for row in rows(converter.columns):
@@ -116,7 +117,7 @@ class InputFile:
         @lru_cache(maxsize=_CONVERTERS)
         def converter_of(names: frozenset[str]) -> Converter | str:
             try:
-                return self._converter(tuple(names), file_map, may_lack_optional=True)
+                return self._converter(tuple(names), file_map)
             except ValueError as error:
                 return str(error)
 
@@ -130,10 +131,9 @@ class InputFile:
             else:
                 yield converter.convert(row)
 
-    def _converter(
-        self, columns: Sequence[str], file_map: FileMap | None, *, may_lack_optional: bool
-    ) -> Converter:
+    def _converter(self, columns: Sequence[str], file_map: FileMap | None) -> Converter:
         """Raises ValueError with a reason where these columns make no message."""
+        may_lack_optional = self.form == "jsonl" or self.own_map is None
         file_map = file_map or fitting_map(columns)
         if file_map is None:
             raise ValueError(_NO_MAP)

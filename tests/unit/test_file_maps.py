@@ -1,10 +1,10 @@
-"""sources/files/file_map.py: maps of one's own, and what is wrong with them."""
+"""sources/files/maps.py: maps of one's own, and what is wrong with them."""
 
 from pathlib import Path
 
 import pytest
 
-from sources.files.file_map import read_maps
+from sources.files.maps import read_maps
 from sources.files.result import Unreadable
 from streaming.errors import ConfigError
 from tests.files import events_of, messages_of, results_of, unreadable_of
