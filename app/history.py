@@ -1,36 +1,18 @@
-"""Event files on their way to Kafka: what is in one, and topics that keep old records."""
+"""Topics that keep old records."""
 
 import time
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.broker_client import admin_client
 from app.connection import Connection
 from app.topic_admin import CreatedTopics, create_topics
 from app.topic_state import topic_configs, topic_states
 from app.topics import Topics
-from sources.event_file import read_events
 from streaming.errors import ConfigError
 
 FOR_EVER: Mapping[str, str] = {"retention.ms": "-1"}
-_MAX_AHEAD_MS = 3_600_000  # Kafka's default for message.timestamp.after.max.ms
 _DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
-    """What is in an event file."""
-
-    records_by_topic: Mapping[str, int]
-    oldest_ms_by_topic: Mapping[str, int]
-    """The earliest time of arrival."""
-
-    @property
-    def total(self) -> int:
-        """All records."""
-        return sum(self.records_by_topic.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,31 +21,6 @@ class PreparedTopics:
 
     created: tuple[str, ...] = ()
     keep_for_ever: bool = False
-
-
-def survey(path: Path, known_topics: Collection[str], *, now_ms: int) -> Survey:
-    """Read a whole event file, so that nothing of a file that cannot be sent is sent.
-
-    Raises ConfigError for a line that is no event, is for a topic not known, or arrives more than an hour
-    after `now_ms`, which Kafka refuses.
-    """
-    counts: Counter[str] = Counter()
-    oldest_ms: dict[str, int] = {}
-    for line, event in enumerate(read_events(path), start=1):
-        if event.topic not in counts:
-            if event.topic not in known_topics:
-                raise ConfigError(
-                    f"{path}: line {line}: the topic is none of ours ({', '.join(sorted(known_topics))})"
-                )
-            oldest_ms[event.topic] = event.arrival_ms
-        if event.arrival_ms > now_ms + _MAX_AHEAD_MS:
-            raise ConfigError(
-                f"{path}: line {line} arrives {(event.arrival_ms - now_ms) / _MAX_AHEAD_MS:,.1f} hours from"
-                " now; Kafka refuses records more than an hour ahead (message.timestamp.after.max.ms)"
-            )
-        counts[event.topic] += 1
-        oldest_ms[event.topic] = min(oldest_ms[event.topic], event.arrival_ms)
-    return Survey(records_by_topic=counts, oldest_ms_by_topic=oldest_ms)
 
 
 async def prepare_topics(

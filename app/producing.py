@@ -56,8 +56,8 @@ async def produce_events(
     has passed; events behind their time are sent at once. `on_progress` hears how many are acknowledged.
 
     Raises ConfigError for a topic that does not exist, before it sends anything to it, OutputLostError where
-    the broker refuses records, with topic and line, RetryableError where it is away. Then an unknown part of
-    the events is in the topics.
+    the broker refuses records, with topic and number, RetryableError where it is away. Then an unknown part
+    of the events is in the topics.
     """
     async with admin_client(connection) as admin:
         partitions_by_topic = {name: state.partitions for name, state in (await topic_states(admin)).items()}
@@ -206,7 +206,7 @@ def _failure(batch: _Batch, error: BaseException) -> OutputLostError:
     if isinstance(error, InvalidTimestampError):
         reason = "a time of arrival is too far from the broker's clock, by default more than an hour ahead"
     return OutputLostError(
-        f"{batch.topic}[{batch.partition}] refuses records of lines {batch.first_line} to {batch.last_line}"
+        f"{batch.topic}[{batch.partition}] refuses records {batch.first_line} to {batch.last_line}"
         f" of the input: {reason}"
     )
 

@@ -73,13 +73,14 @@ def read_events(path: Path) -> Iterator[Event]:
         with _open_bytes(path) as file:
             for line in _lines(file):
                 line_number += 1
-                yield _event_of(line)
+                yield event_of(line)
     except (OSError, EOFError, zlib.error) as e:
         place = f" after line {line_number}" if line_number else ""
         raise ConfigError(f"{path}: cannot be read{place}: {getattr(e, 'strerror', None) or e}") from e
     except ValueError:
         raise ConfigError(
-            f'{path}: line {line_number} is no event; a line is {{"topic", "key", "arrival_ms", "value"}}'
+            f'{path}: line {line_number} is no event; a line is {{"topic", "key", "arrival_ms", "value"}}:'
+            " `produce --output` makes an event file of CSV, Parquet, GPX and others"
         ) from None
 
 
@@ -101,7 +102,7 @@ class EventWriter:
 
     def write(self, event: Event) -> None:
         """Append one event."""
-        self._stream.write(_line_of(event))
+        self._stream.write(line_of(event))
 
     def close(self) -> None:
         """Write what is buffered and close."""
@@ -140,8 +141,8 @@ def _lines(file: BufferedReader | gzip.GzipFile) -> Iterator[bytes]:
         yield begun
 
 
-def _event_of(line: bytes) -> Event:
-    """Raise ValueError where `line` is no event."""
+def event_of(line: bytes) -> Event:
+    """Read a line of an event file. Raises ValueError where it is no event."""
     try:
         return _DECODER.decode(line)
     except (msgspec.MsgspecError, RecursionError):
@@ -152,7 +153,8 @@ def _event_of(line: bytes) -> Event:
         raise ValueError from e
 
 
-def _line_of(event: Event) -> bytes:
+def line_of(event: Event) -> bytes:
+    """Write a line of an event file, with its end."""
     try:
         return _ENCODER.encode(event) + b"\n"
     except UnicodeEncodeError:

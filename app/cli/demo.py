@@ -35,9 +35,10 @@ def demo(
     from app.broker_client import quiet_client_logs
     from app.cli.reconcile import print_report
     from app.demo import play, stage
-    from app.history import survey
+    from app.inputs import survey, targets_of
     from app.settings import Settings
     from app.topics import topics_of
+    from sources.files.forms import InputFile
 
     quiet_client_logs()
     console = Console(soft_wrap=True, highlight=False)
@@ -47,11 +48,9 @@ def demo(
         console.print(f"[dim]{time.monotonic() - started_s:5.1f} s[/dim]  {doing}")
 
     if input_path is not None:
-        survey(
-            input_path,
-            {topic.name for topic in topics_of(Settings()).all},
-            now_ms=time.time_ns() // 1_000_000,
-        )
+        topics = topics_of(Settings())
+        event_file = InputFile(path=input_path, form="events", targets=targets_of(topics))
+        survey([event_file], {topic.name for topic in topics.all}, now_ms=time.time_ns() // 1_000_000)
     with stage(say) as on:
         events = _simulated(on.topics, seconds, seed) if input_path is None else _of_file(input_path)
         say(f"phones report, cards are used; verdicts are final after {on.settings.grace_period_s:g} s here:")

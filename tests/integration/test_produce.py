@@ -6,12 +6,13 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from app.history import prepare_topics, survey
+from app.history import prepare_topics
 from app.local_broker.local_kafka import LocalKafka
 from app.producing import ProducedCounts, produce_events
 from app.settings import PROJECT_DIR
@@ -21,6 +22,8 @@ from sources.labels import read_labels
 from sources.scenario import Scenario
 from sources.simulator import simulate
 from streaming.errors import ConfigError, OutputLostError, RetryableError
+from tests.files import transaction_row, write_csv
+from tests.messages import read_location, read_transaction
 from tests.pipeline import Pipeline
 
 pytestmark = pytest.mark.kafka
@@ -131,14 +134,14 @@ def test_speed_is_that_of_the_arrivals(pipeline: Pipeline) -> None:
 def test_a_record_that_the_broker_refuses_is_named_by_its_lines(pipeline: Pipeline) -> None:
     """An hour and a half ahead, as Kafka 4 does not take it."""
     events = [Event(LOCATION, "k", now_ms(), "{}"), Event(LOCATION, "k", now_ms() + 5_400_000, "{}")]
-    with pytest.raises(OutputLostError, match=r"location_data\[\d\] refuses records of lines 1 to 2 .*hour"):
+    with pytest.raises(OutputLostError, match=r"location_data\[\d\] refuses records 1 to 2 .*hour"):
         produced(pipeline, events)
 
 
 def test_a_record_that_is_too_large_is_named_by_its_line(pipeline: Pipeline) -> None:
     """The broker takes a mebibyte."""
     large = Event(TRANSACTION, "k", now_ms(), "x" * 2_000_000)
-    with pytest.raises(OutputLostError, match=r"transaction_data\[\d\] refuses records of lines 2 to 2"):
+    with pytest.raises(OutputLostError, match=r"transaction_data\[\d\] refuses records 2 to 2"):
         produced(pipeline, [Event(TRANSACTION, "k", now_ms(), "{}"), large])
 
 
@@ -257,17 +260,54 @@ def test_a_file_that_cannot_be_sent_whole_is_not_begun(pipeline: Pipeline, tmp_p
     good = Event(LOCATION, "k", now_ms(), "{}")
     for bad, message in (
         (Event("elsewhere", "k", 1, "{}"), "line 2: the topic is none of ours"),
-        (Event(LOCATION, "k", now_ms() + 7_300_000, "{}"), "line 2 arrives 2.0 hours from now"),
+        (Event(LOCATION, "k", now_ms() + 7_300_000, "{}"), "line 2: arrives 2.0 hours from now"),
     ):
         write_events(path, [good, bad])
         done = run_app(pipeline, "produce", "--input", str(path))
         assert done.returncode == 1
         assert message in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    path.write_text(path.read_text() + "{\n")
-    with pytest.raises(ConfigError, match="line 2"):
-        survey(path, {LOCATION}, now_ms=now_ms())
+        assert done.stderr.endswith(
+            "error: 1 of 2 records cannot be sent, so nothing was; --skip-bad sends the others\n"
+        )
+        assert len(done.stderr.splitlines()) == 2
     assert not pipeline.records(pipeline.topics.location_data)
+
+
+def test_a_bank_s_table_and_a_phone_s_track_meet_on_kafka(pipeline: Pipeline, tmp_path: Path) -> None:
+    """CSV and GPX, sent together: keys, times of arrival and partitions as the detector needs them."""
+    start_s = now_ms() // 1000 - 600
+    times = [datetime.fromtimestamp(start_s + number, UTC).isoformat() for number in range(200)]
+    rows = [
+        transaction_row(**{"Transaction ID": f"t-{number}", "Device ID": "walk", "Timestamp": time})
+        for number, time in enumerate(times)
+    ]
+    bank = write_csv(tmp_path / "bank.csv", rows)
+    points = "".join(f'<trkpt lat="37.3" lon="-121.9"><time>{time}</time></trkpt>' for time in times)
+    track = tmp_path / "walk.gpx"
+    track.write_text(f"<gpx><trk><trkseg>{points}</trkseg></trk></gpx>")
+    done = run_app(pipeline, "produce", "--input", str(bank), "--input", str(track))
+    assert done.returncode == 0, done.stderr
+    assert "sent 400 records in" in done.stdout
+    transactions = pipeline.records(pipeline.topics.transaction_data)
+    fixes = pipeline.records(pipeline.topics.location_data)
+    assert [record.timestamp for record in transactions] == [(start_s + n) * 1000 for n in range(200)]
+    assert [record.timestamp for record in fixes] == [(start_s + n) * 1000 for n in range(200)]
+    assert {(record.key, record.partition) for record in transactions + fixes} == {
+        (b"walk", fixes[0].partition)
+    }
+    assert [read_transaction(record.value).transaction_id for record in transactions] == [
+        f"t-{number}" for number in range(200)
+    ]
+    assert {read_location(record.value).latitude_deg for record in fixes} == {37.3}
+    with bank.open("a") as file:
+        file.write("cut,off\n")
+    refused = run_app(pipeline, "produce", "--input", str(bank), "--input", str(track))
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[0] == f"{bank}: line 202: has 2 cells; the header has 10"
+    assert len(pipeline.records(pipeline.topics.transaction_data)) == 200
+    skipped = run_app(pipeline, "produce", "--input", str(bank), "--skip-bad")
+    assert skipped.returncode == 0
+    assert len(pipeline.records(pipeline.topics.transaction_data)) == 400
 
 
 def test_an_empty_file_is_no_error(empty: Pipeline, tmp_path: Path) -> None:
