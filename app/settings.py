@@ -146,6 +146,22 @@ class Settings:
         least=_SHORTEST_S,
     )
 
+    intake_linger_s: float = _setting(
+        0.005,
+        "A record from outside waits as long for company. Higher: fewer requests to Kafka, more latency.",
+    )
+    intake_acknowledge_timeout_s: float = _setting(
+        10.0,
+        "Kafka is taken for away where it has not acknowledged within this: senders are told to try again.",
+        least=_SHORTEST_S,
+    )
+    intake_max_in_flight_bytes: int = _setting(
+        33_554_432,
+        "Records from outside that may wait for Kafka's acknowledgement; more are turned away. Higher: more"
+        " memory.",
+        least=1_048_576,
+    )
+
     web_host: str = _setting("127.0.0.1", "Address of the worker's web server (/metrics).")
     web_port: int = _setting(6066, "Its port. 0: none is served.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(

@@ -43,7 +43,7 @@ REMEDY = (
     " streaming/internals.py and this test, and run make faults"
 )
 WITH_PRIVATE_NAMES = Path("streaming/internals.py")
-ROOMS = ("streaming", "tables", "agents", "app")
+ROOMS = ("streaming", "tables", "sources", "agents", "app")
 
 
 @pytest.mark.parametrize("package", PINNED)
@@ -124,6 +124,10 @@ def test_a_private_method_that_is_awaited_is_a_coroutine(name: str) -> None:
         (PartitionRecords, "_records"),
         (PartitionRecords, "next_fetch_offset"),
         (AIOKafkaProducer, "_message_accumulator"),
+        (AIOKafkaProducer, "_sender"),
+        (AIOKafkaProducer, "_closed"),
+        (MessageAccumulator, "_pending_batches"),
+        (MessageBatch, "_drain_waiter"),
         (MessageAccumulator, "_batches"),
         (MessageAccumulator, "_closed"),
         (MessageAccumulator, "_exception"),
