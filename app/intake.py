@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from app.connection import Connection
 from app.settings import Settings
 from app.topics import TopicSpec
+from app.worker_rights import check_write_rights
 from sources.intake import Intake, IntakeOptions
 
 _BATCH_BYTES = 256 * 1024
@@ -31,4 +32,5 @@ def intake_of(connection: Connection, settings: Settings, *topics: TopicSpec) ->
         max_in_flight_bytes=settings.intake_max_in_flight_bytes,
         max_record_bytes=_MAX_RECORD_BYTES,
     )
-    return Intake(make_producer, [topic.name for topic in topics], options)
+    names = [topic.name for topic in topics]
+    return Intake(make_producer, names, options, partial(check_write_rights, connection, names))

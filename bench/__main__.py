@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import latency, memory, recovery, replay, throughput
+from bench import gateway, latency, memory, recovery, replay, throughput
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -15,8 +15,9 @@ _BENCHMARKS = {
     "recovery": recovery.measure,
     "memory": memory.measure,
     "replay": replay.measure,
+    "gateway": gateway.measure,
 }
-_WITHOUT_PEER = {"memory", "replay"}
+_WITHOUT_PEER = {"memory", "replay", "gateway"}
 
 
 def main() -> None:

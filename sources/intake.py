@@ -8,13 +8,14 @@ import asyncio
 import logging
 import random
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from copy import copy
 from typing import Any, Self
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from sources.intake_lane import Lane, Record
@@ -48,12 +49,17 @@ class Intake:
     """Sends records and says when the broker has them; an asynchronous context manager.
 
     It opens without a broker and connects when there is one. `topics` must exist; it never creates any.
+    `check_rights` raises a PipelineError where they may not be written.
     """
 
     def __init__(
-        self, make_producer: Callable[[], AIOKafkaProducer], topics: Sequence[str], options: IntakeOptions
+        self,
+        make_producer: Callable[[], AIOKafkaProducer],
+        topics: Sequence[str],
+        options: IntakeOptions,
+        check_rights: Callable[[AIOKafkaClient], Awaitable[None]],
     ) -> None:
-        self._make_producer = make_producer
+        self._make_producer, self._check_rights = make_producer, check_rights
         self._topics = tuple(topics)
         self._options = options
         self._connection: _Connection | None = None
@@ -102,13 +108,25 @@ class Intake:
             ) from None
 
     async def check(self) -> None:
-        """Return if the broker answers and has all topics. Raises RetryableError that says what is wrong."""
-        producer = self._connected().producer
+        """Return if the broker answers, and all topics are there and may be written; else RetryableError."""
+        client = self._connected().producer.client
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
-                await _require_topics(producer, self._topics)
+                await self._look(client)
         except (KafkaError, TimeoutError) as e:
             raise RetryableError(f"Kafka does not answer: {type(e).__name__}") from e
+
+    async def _look(self, client: AIOKafkaClient) -> None:
+        """Raise RetryableError where a topic is missing or not ours: somebody may mend that at any time."""
+        existing: Any = (await client.fetch_all_metadata()).topics()  # to ask by name might create a topic
+        if absent := [topic for topic in self._topics if topic not in existing]:
+            raise RetryableError(
+                f"missing or not to be seen: {', '.join(absent)}; `python -m app topics create` makes topics"
+            )
+        try:
+            await self._check_rights(client)
+        except PipelineError as e:
+            raise RetryableError(str(e)) from e
 
     def _connected(self) -> "_Connection":
         if self._connection is None or self._connection.failed.done():
@@ -125,7 +143,11 @@ class Intake:
             try:
                 async with _Connection(self._make_producer(), self._options) as connection:
                     async with asyncio.timeout(self._options.acknowledge_timeout_s):
-                        await connection.open(self._topics)
+                        await connection.producer.client.bootstrap()
+                        await self._look(connection.producer.client)  # start() would not name a right
+                        await connection.producer.start()
+                        for topic in self._topics:
+                            await connection.producer.partitions_for(topic)
                     self._connection, pause_s = connection, _FIRST_PAUSE_S
                     log.info("connected with Kafka")
                     await connection.failed
@@ -149,13 +171,6 @@ class _Connection:
         self._options = options
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-
-    async def open(self, topics: Sequence[str]) -> None:
-        """Connect. Raises RetryableError where a topic is missing."""
-        await self.producer.start()
-        await _require_topics(self.producer, topics)
-        for topic in topics:
-            await self.producer.partitions_for(topic)
 
     async def __aenter__(self) -> Self:
         return self
@@ -202,12 +217,3 @@ class _Connection:
         outcomes = [outcome for lane in self._lanes.values() for outcome in lane.outcomes]
         if outcomes:
             await asyncio.wait(outcomes, timeout=timeout_s)
-
-
-async def _require_topics(producer: AIOKafkaProducer, topics: Sequence[str]) -> None:
-    """Raise RetryableError where one is missing. To ask for it by name might create it."""
-    existing: Any = (await producer.client.fetch_all_metadata()).topics()
-    if absent := [topic for topic in topics if topic not in existing]:
-        raise RetryableError(
-            f"missing or not to be seen: {', '.join(absent)}; `python -m app topics create` makes topics"
-        )

@@ -41,6 +41,7 @@ class Gateway:
     host: str
     port: int
     token: str
+    log_path: Path
     tls: ssl.SSLContext | None = None
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
@@ -76,6 +77,11 @@ class Gateway:
             time.sleep(0.05)
 
     @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self.log_path.read_text(errors="replace")
+
+    @property
     def resident_bytes(self) -> int:
         """Memory that it holds."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
@@ -89,13 +95,19 @@ class Gateway:
 
 @contextmanager
 def running_gateway(
-    bootstrap: str, token_file: Path, token: str, *, tls: ssl.SSLContext | None = None, **settings: str
+    bootstrap: str,
+    token_file: Path,
+    token: str,
+    *,
+    tls: ssl.SSLContext | None = None,
+    env: Mapping[str, str] | None = None,
+    **settings: str,
 ) -> Iterator[Gateway]:
     """Start one at a free port; kill it in the end where it still runs. Its log is beside the token file."""
     log_path = token_file.parent / "gateway.log"
-    env = environment(bootstrap, gateway_metrics_port="0", **settings)
+    full_env = {**environment(bootstrap, gateway_metrics_port="0", **settings), **(env or {})}
     with log_path.open("ab") as log:
-        process = start(env, "gateway", "--port", "0", "--token-file", str(token_file), stderr=log)
+        process = start(full_env, "gateway", "--port", "0", "--token-file", str(token_file), stderr=log)
     assert process.stdout is not None
     try:
         line = process.stdout.readline().decode()
@@ -103,7 +115,7 @@ def running_gateway(
         url = urlsplit(line.removeprefix("listening on "))
         assert url.hostname
         assert url.port
-        yield Gateway(process, url.hostname, url.port, token, tls)
+        yield Gateway(process, url.hostname, url.port, token, log_path, tls)
     finally:
         process.kill()
         process.wait()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import msgspec
@@ -39,7 +39,8 @@ async def serving(
     Raises OSError where the address cannot be had.
     """
     loop = asyncio.get_running_loop()
-    server = web.Server(handler)
+    requests = _Requests(handler)
+    server = web.Server(requests.handle)
     runner = web.ServerRunner(server, shutdown_timeout=options.finish_timeout_s)
     await runner.setup()
     logger = _silent()
@@ -55,7 +56,38 @@ async def serving(
         yield listener.sockets[0].getsockname()[1]
     finally:
         listener.close()
+        await requests.finish(options.finish_timeout_s)
         await runner.cleanup()
+
+
+class _Requests:
+    """Knows those that have begun. Aiohttp's own stop no longer reads their bodies."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._count = 0
+        self._last_answered: asyncio.Event | None = None
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one; at the end its connection is closed."""
+        self._count += 1
+        try:
+            response = await self._handler(request)
+        finally:
+            self._count -= 1
+            if self._last_answered and not self._count:
+                self._last_answered.set()
+        if self._last_answered:
+            response.force_close()
+        return response
+
+    async def finish(self, timeout_s: float) -> None:
+        """Return when all that have begun are handled, or have had their time."""
+        self._last_answered = asyncio.Event()
+        if self._count:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._last_answered.wait()
 
 
 class _Connection(web.RequestHandler):
