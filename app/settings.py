@@ -174,7 +174,12 @@ class Settings:
     gateway_max_body_bytes: int = _setting(
         1_048_576, "Most of one push; more is answered with 413.", least=1024
     )
-    gateway_max_locations: int = _setting(5000, "Locations of one push; more is answered with 413.", least=1)
+    gateway_max_locations: int = _setting(
+        1000,
+        "Locations of one push; more is answered with 413. Higher: others wait longer for a large one (20 µs"
+        " each).",
+        least=1,
+    )
     gateway_max_connections: int = _setting(
         4096, "Connections at a time; more are closed. Each takes up to 100 kB.", least=1
     )

@@ -90,21 +90,23 @@ class Intake:
         answer in time, OutputLostError where it refuses one for good, such as one too large. Then any part of
         them may be in the topics; to send them again makes repeats, which are harmless.
         """
-        connection = self._connected()
+        connection, options = self._connected(), self._options
         size_bytes = sum(record.size_bytes for record in records)
-        if connection.in_flight_bytes + size_bytes > self._options.max_in_flight_bytes:
+        if any(record.size_bytes > options.max_record_bytes for record in records):
+            raise OutputLostError(f"a record has more than {options.max_record_bytes:,} bytes")
+        if size_bytes > options.max_in_flight_bytes:
+            raise OutputLostError(f"more than {options.max_in_flight_bytes:,} bytes can never be in flight")
+        if connection.in_flight_bytes + size_bytes > options.max_in_flight_bytes:
             raise IntakeFullError(f"{connection.in_flight_bytes:,} bytes wait for Kafka already")
-        if any(record.size_bytes > self._options.max_record_bytes for record in records):
-            raise OutputLostError(f"a record has more than {self._options.max_record_bytes:,} bytes")
         outcomes = {self._add(connection, record) for record in records}
         try:
-            async with asyncio.timeout(self._options.acknowledge_timeout_s):
+            async with asyncio.timeout(options.acknowledge_timeout_s):
                 for outcome in outcomes:
                     if failure := await asyncio.shield(outcome):
                         raise copy(failure)  # many wait for the same one: each has its own traceback
         except TimeoutError:
             raise RetryableError(
-                f"Kafka has not acknowledged within {self._options.acknowledge_timeout_s:g} s"
+                f"Kafka has not acknowledged within {options.acknowledge_timeout_s:g} s"
             ) from None
 
     async def check(self) -> None:

@@ -1,5 +1,6 @@
 """Who may send: the token file and the header."""
 
+import secrets
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_a_fleet_token_sends_for_every_device(tmp_path: Path) -> None:
         sender = known.sender(header)
         assert sender is not None
         assert sender.may_send_for("phone-1")
+
+
+def test_a_token_as_the_documentation_makes_it_is_one(tmp_path: Path) -> None:
+    """Whatever chance gives."""
+    for _ in range(100):
+        token = secrets.token_urlsafe(32)
+        assert tokens(tmp_path, f"{token}\n").sender(f"Bearer {token}") is not None
 
 
 def test_a_devices_token_sends_for_it_alone(tmp_path: Path) -> None:

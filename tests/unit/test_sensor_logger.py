@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.settings import PROJECT_DIR
 from models.location_fix import LocationFix
 from sources.gateway.sensor_logger import Reading, read_push
 from streaming.errors import RecordError
@@ -60,6 +61,13 @@ def test_a_location_has_the_names_of_the_paper_on_the_wire() -> None:
         "SessionId": "s-1",
     }
     assert msgspec.json.decode(msgspec.json.encode(fix), type=LocationFix) == fix
+
+
+def test_the_documented_push_is_one() -> None:
+    """With the answer that docs/gateway.md gives: one location, one entry of another sensor."""
+    text = (PROJECT_DIR / "docs" / "gateway.md").read_text()
+    reading = read_push(text.partition("```json\n")[2].partition("```")[0].encode())
+    assert (len(reading.fixes), len(reading.unreadable), reading.ignored) == (1, 0, 1)
 
 
 def test_text_for_numbers_is_the_same() -> None:
