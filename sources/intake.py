@@ -150,10 +150,10 @@ class Intake:
                         await connection.producer.start()
                         for topic in self._topics:
                             await connection.producer.partitions_for(topic)
-                    self._connection, pause_s = connection, _FIRST_PAUSE_S
+                    self._connection, self._absence, pause_s = connection, "", _FIRST_PAUSE_S
                     log.info("connected with Kafka")
                     await connection.failed
-            except (KafkaError, PipelineError, TimeoutError, OSError) as e:
+            except Exception as e:  # noqa: BLE001 (aiokafka raises much; to give up would be to refuse for ever)
                 said = str(e) if isinstance(e, PipelineError) else repr(e)
                 if said != self._absence:
                     log.warning("Kafka is away: %s", said)

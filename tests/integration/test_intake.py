@@ -11,6 +11,7 @@ import pytest
 
 from app.intake import intake_of
 from app.settings import Settings
+from app.topic_admin import create_topics
 from sources.intake import Intake, IntakeFullError
 from sources.intake_lane import Record
 from streaming.errors import OutputLostError, RetryableError
@@ -146,6 +147,23 @@ async def refusal(intake: Intake) -> str:
     with pytest.raises(RetryableError) as caught:
         await intake.accept([record(0)])
     return str(caught.value)
+
+
+def test_a_topic_that_is_deleted_is_told_and_taken_up_when_it_is_made_again(pipeline: Pipeline) -> None:
+    """With fewer partitions than before, of which the connection still knew."""
+
+    async def body(intake: Intake) -> None:
+        await accept_patiently(intake, [record(n) for n in range(100)])
+        await asyncio.to_thread(Pipeline.delete_all_topics, pipeline.bootstrap)
+        outcomes = await asyncio.gather(
+            *(intake.accept([record(n)]) for n in range(100)), return_exceptions=True
+        )
+        assert {type(outcome) for outcome in outcomes} == {RetryableError}
+        await create_topics(pipeline.connection, pipeline.topics.all, partitions=1, replication_factor=1)
+        await accept_patiently(intake, [record(n) for n in range(100)])
+
+    with_intake(pipeline, body, intake_acknowledge_timeout_s=1.0)
+    assert set(numbers(pipeline)) == set(range(100))
 
 
 def test_without_a_broker_it_opens_says_so_and_closes(pipeline: Pipeline) -> None:
