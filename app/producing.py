@@ -1,17 +1,17 @@
 """Sending events to Kafka: as fast as it takes them, or in the rhythm of their arrivals."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ClusterAuthorizationFailedError, InvalidTimestampError
-from aiokafka.partitioner import DefaultPartitioner
 
 from app.broker_client import REQUEST_TIMEOUT_S, admin_client, explained, user_of
 from app.connection import Connection
@@ -19,12 +19,12 @@ from app.topic_admin import CREATE_COMMAND
 from app.topic_state import topic_states
 from sources.event_file import Event
 from streaming.errors import ConfigError, OutputLostError, RetryableError
+from streaming.partitions import remembering_partitioner
 
 _BATCH_BYTES = 256 * 1024
 _LINGER_S = 0.005  # where events are paced: as long may one wait for company
 _ACKNOWLEDGE_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 5.0
-_CACHED_KEYS = 65_536  # murmur2 in Python takes longer than all the rest together
 
 Progress = Callable[[int], None]
 
@@ -189,15 +189,15 @@ class _Sending:
 
 def _partitioner(partitions_by_topic: Mapping[str, int]) -> Callable[[str, bytes | None], int]:
     """Return `partition_of(topic, key)`, as Java's clients choose it; any partition where the key is None."""
-    murmur2 = DefaultPartitioner()
+    partition_of_key = remembering_partitioner()
 
     def partition_of(topic: str, key: bytes | None) -> int:
         if topic not in partitions_by_topic:
             raise ConfigError(f"there is no topic {topic}: run `{CREATE_COMMAND}`")
-        everywhere = range(partitions_by_topic[topic])
-        return int(murmur2(key, everywhere, everywhere))
+        count = partitions_by_topic[topic]
+        return random.randrange(count) if key is None else partition_of_key(key, count)  # noqa: S311
 
-    return lru_cache(maxsize=_CACHED_KEYS)(partition_of)
+    return partition_of
 
 
 def _failure(batch: _Batch, error: BaseException) -> OutputLostError:

@@ -152,7 +152,56 @@ class Settings:
         least=_SHORTEST_S,
     )
 
-    web_host: str = _setting("127.0.0.1", "Address of the worker's web server (/metrics).")
+    intake_linger_s: float = _setting(
+        0.005,
+        "A record from outside waits as long for company. Higher: fewer requests to Kafka, more latency.",
+    )
+    intake_acknowledge_timeout_s: float = _setting(
+        10.0,
+        "Kafka is taken for away where it has not acknowledged within this: senders are told to try again.",
+        least=_SHORTEST_S,
+    )
+    intake_max_in_flight_bytes: int = _setting(
+        33_554_432,
+        "Records from outside that may wait for Kafka's acknowledgement; more are turned away. Higher: more"
+        " memory.",
+        least=1_048_576,
+    )
+
+    gateway_host: str = _setting("127.0.0.1", "Address at which the gateway listens; 0.0.0.0: at every one.")
+    gateway_port: int = _setting(8080, "Its port. 0: a free one.")
+    gateway_token_file: str = _setting(
+        "",
+        "File with one bearer token for the fleet, or lines DEVICE_ID:TOKEN (docs/gateway.md). Empty: none is"
+        " asked for, which only an address of this machine (127.0.0.1) allows.",
+    )
+    gateway_cert_file: str = _setting("", "PEM file of the gateway's certificate chain. Empty: no TLS.")
+    gateway_key_file: str = _setting("", "PEM file of its private key.")
+    gateway_max_body_bytes: int = _setting(
+        1_048_576, "Most of one push; more is answered with 413.", least=1024
+    )
+    gateway_max_locations: int = _setting(
+        1000,
+        "Locations of one push; more is answered with 413. Higher: others wait longer for a large one (20 µs"
+        " each).",
+        least=1,
+    )
+    gateway_max_connections: int = _setting(
+        4096, "Connections at a time; more are closed. Each takes up to 100 kB.", least=1
+    )
+    gateway_read_timeout_s: float = _setting(
+        10.0, "A push must have come within this after its headers.", least=_SHORTEST_S
+    )
+    gateway_idle_timeout_s: float = _setting(
+        60.0,
+        "A connection is closed when so long no request has begun, its headers included. Higher: fewer"
+        " handshakes of phones that push seldom.",
+        least=_SHORTEST_S,
+    )
+
+    gateway_metrics_port: int = _setting(6067, "Port of its /metrics, at web_host. 0: none is served.")
+
+    web_host: str = _setting("127.0.0.1", "Address of the web server of a worker or gateway (/metrics).")
     web_port: int = _setting(6066, "Its port. 0: none is served.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least severe level that is logged."

@@ -1,4 +1,4 @@
-"""What a worker's user may do, asked before it starts: without a right, Faust would wait in silence."""
+"""What a user may do, asked before it is needed: without a right, Faust would wait in silence."""
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
@@ -40,6 +40,17 @@ async def check_rights(connection: Connection, topics: Topics, group_id: str) ->
         ]
         if not await _may_join(client, group_id):
             lacking.append(f"Read on group {group_id}")
+    _require_none(connection, lacking)
+
+
+async def check_write_rights(connection: Connection, names: Sequence[str], client: AIOKafkaClient) -> None:
+    """Return if the client's user may write these topics. Raises ConfigError that names what is missing."""
+    granted = await _granted_rights(client, list(names))
+    unwritable = [name for name in names if name in granted and Right.WRITE not in granted[name]]
+    _require_none(connection, [f"Write on topic {name}" for name in unwritable])
+
+
+def _require_none(connection: Connection, lacking: Sequence[str]) -> None:
     if lacking:
         raise ConfigError(
             f"{user_of(connection)} at {connection.bootstrap} lacks {', '.join(lacking)}: an administrator"

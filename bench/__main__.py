@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import files, latency, memory, recovery, replay, throughput
+from bench import files, gateway, latency, memory, recovery, replay, throughput
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -16,8 +16,9 @@ _BENCHMARKS = {
     "memory": memory.measure,
     "replay": replay.measure,
     "files": files.measure,
+    "gateway": gateway.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway"}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import faust
@@ -192,6 +193,25 @@ async def _result_within(awaitable: Awaitable[Any], timeout_s: float) -> Any:
     future = asyncio.ensure_future(awaitable)
     done, _ = await asyncio.wait({future}, timeout=timeout_s)
     return future.result() if done else None
+
+
+async def abandon_producer(producer: AIOKafkaProducer) -> None:
+    """Close a producer without waiting for its broker, as its own stop() would, for ever if need be.
+
+    Every future that it has given out ends, those of what is not acknowledged with ProducerClosed.
+    """
+    producer._closed = True
+    sender, accumulator = producer._sender.sender_task, producer._message_accumulator
+    accumulator._closed = True
+    await _result_within(producer.client.close(), _CLOSE_WAIT_S)
+    while sender is not None and not sender.done():  # each cancellation ends one of the requests it waits for
+        sender.cancel()
+        await asyncio.wait({sender}, timeout=_CLOSE_WAIT_S)
+    left = [*accumulator._pending_batches, *chain.from_iterable(accumulator._batches.values())]
+    accumulator.fail_all(ProducerClosed())
+    for future in chain.from_iterable((batch.future, batch._drain_waiter) for batch in left):
+        if not future.cancelled():
+            future.exception()  # or Python would complain that nobody has asked
 
 
 class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]

@@ -13,8 +13,10 @@ from confluent_kafka import Consumer
 from app.settings import Settings
 from app.topics import topics_of
 from sources.event_file import Event
+from tests.gateway import entry, running_gateway
+from tests.gateway import message as push_of
 from tests.integration.commands import environment, run
-from tests.pipeline import Pipeline, Worker, location, purchase
+from tests.pipeline import Pipeline, Worker, location, purchase, wait_until
 from tests.secured_kafka import SecuredKafka, Security, make_pki, password
 
 pytestmark = pytest.mark.kafka
@@ -104,6 +106,30 @@ def test_every_role_does_its_part(secured: SecuredKafka, security: Security, tmp
     assert explained.stdout.startswith("transaction far: flagged")
     assert run(command_env(secured, "faust", security), "doctor").returncode == 0
     assert alert(secured, security)["transaction_id"] == "far"
+
+
+@pytest.mark.usefixtures("topics")
+@pytest.mark.parametrize("security", BOTH)
+def test_the_gateway_writes_as_its_user_and_no_other_can_be_it(
+    secured: SecuredKafka, security: Security, tmp_path: Path
+) -> None:
+    """One that may not write is never ready, and its log says what is missing."""
+    token = "fleet-token-0123456789"
+    (tmp_path / "tokens").write_text(token)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "tokens").write_text(token)
+    as_gateway, as_operator = (secured.settings(user, security) for user in ("gateway", "operator"))
+    with (
+        running_gateway(secured.address(security), tmp_path / "tokens", token, env=as_gateway) as right,
+        running_gateway(
+            secured.address(security), tmp_path / "other" / "tokens", token, env=as_operator
+        ) as wrong,
+    ):
+        right.wait_ready()
+        assert right.push(push_of("phone", entry(), entry(speed="?"))).json["dead_letters"] == 1
+        wait_until(lambda: "lacks Write on topic location_data" in wrong.log, 30, "the log says it")
+        assert wrong.ask("GET", "/readyz").status == 503
+        assert wrong.push(push_of("phone", entry())).status == 503
 
 
 def alert(secured: SecuredKafka, security: Security) -> dict[str, str]:

@@ -22,6 +22,7 @@ from aiokafka.consumer.subscription_state import (
     SubscriptionState,
     TopicPartitionState,
 )
+from aiokafka.errors import ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from faust.stores.base import Store
@@ -43,7 +44,7 @@ REMEDY = (
     " streaming/internals.py and this test, and run make faults"
 )
 WITH_PRIVATE_NAMES = Path("streaming/internals.py")
-ROOMS = ("streaming", "tables", "agents", "app")
+ROOMS = ("streaming", "tables", "sources", "agents", "app")
 
 
 @pytest.mark.parametrize("package", PINNED)
@@ -124,6 +125,10 @@ def test_a_private_method_that_is_awaited_is_a_coroutine(name: str) -> None:
         (PartitionRecords, "_records"),
         (PartitionRecords, "next_fetch_offset"),
         (AIOKafkaProducer, "_message_accumulator"),
+        (AIOKafkaProducer, "_sender"),
+        (AIOKafkaProducer, "_closed"),
+        (MessageAccumulator, "_pending_batches"),
+        (MessageBatch, "_drain_waiter"),
         (MessageAccumulator, "_batches"),
         (MessageAccumulator, "_closed"),
         (MessageAccumulator, "_exception"),
@@ -167,6 +172,19 @@ async def test_a_connection_that_does_not_close_holds_nobody_up(monkeypatch: pyt
     async with asyncio.timeout(5):
         await client.close()
     never.set()
+
+
+async def test_an_abandoned_producer_leaves_nobody_waiting() -> None:
+    """Without its broker, its own stop would wait for what was sent, and so would whoever sent it."""
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:9")
+    batch = producer.create_batch()
+    batch.append(timestamp=1, key=b"k", value=b"v")
+    tp = TopicPartition("location_data", 0)
+    sent = await producer._message_accumulator.add_batch(batch, tp, 1.0)
+    async with asyncio.timeout(5):
+        await internals.abandon_producer(producer)
+        with pytest.raises(ProducerClosed):
+            await sent
 
 
 def test_the_fetch_wait_is_read_when_a_fetch_is_built() -> None:
