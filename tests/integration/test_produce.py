@@ -18,8 +18,8 @@ from app.settings import PROJECT_DIR
 from app.topic_admin import create_topics
 from sources.event_file import Event, write_events
 from sources.labels import read_labels
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 from streaming.errors import ConfigError, OutputLostError, RetryableError
 from tests.pipeline import Pipeline
 
@@ -47,7 +47,7 @@ def simulated(start_time_ms: int, *, seed: int = 3) -> list[Event]:
         seed=seed,
         start_time_ms=start_time_ms,
         duration_s=600,
-        devices=20,
+        customers=20,
         transactions_per_s=2,
         malformed_share=0.05,
         duplicate_share=0.05,

@@ -14,8 +14,8 @@ from detection.detector import Detector, Outcome
 from detection.profile import EnvelopeProfile
 from sources.event_file import Event, read_events
 from sources.labels import Label, read_labels
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 
 LABELLED_DIR = PROJECT_DIR.parent / "shared" / "data" / "labelled"
 TOPICS = topics_of(Settings())
@@ -83,7 +83,7 @@ def simulated(seed: int, labels: dict[str, Label]) -> Iterator[Event]:
         seed=seed,
         start_time_ms=1_767_225_600_000,
         duration_s=1200,
-        devices=40,
+        customers=40,
         transactions_per_s=1,
         fraud_share=0.15,
     )

@@ -6,14 +6,14 @@ from app.settings import Settings
 from app.topics import topics_of
 from detection.detector import Detector, Outcome
 from detection.paper_rule import PaperRule
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 
 
 def test_it_misses_no_fraud_and_flags_most_honest_customers() -> None:
     """The reason for other profiles: whoever reads the demo's output should know."""
     scenario = Scenario(
-        seed=3, start_time_ms=1_767_225_600_000, duration_s=1800, devices=30, transactions_per_s=1
+        seed=3, start_time_ms=1_767_225_600_000, duration_s=1800, customers=30, transactions_per_s=1
     )
     topics = topics_of(Settings())
     simulated = list(

@@ -20,18 +20,18 @@ from detection.geodesy import distance_m
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 from sources.event_file import Event, wire_bytes, write_events
-from sources.malformed import malformed_value
-from sources.purchases import Customer, luhn_digit
-from sources.scenario import LAST_ARRIVAL_MS, Scenario, Simulated
-from sources.simulator import in_order_of_arrival, simulate
-from sources.streets import wander
+from sources.simulation.malformed import malformed_value
+from sources.simulation.purchases import Customer, luhn_digit
+from sources.simulation.scenario import LAST_ARRIVAL_MS, Scenario, Simulated
+from sources.simulation.simulator import in_order_of_arrival, simulate
+from sources.simulation.streets import wander
 from streaming.errors import ConfigError, RecordError
 
 SCENARIO = Scenario(
     seed=7,
     start_time_ms=1_700_000_000_400,
     duration_s=7_200,
-    devices=25,
+    customers=25,
     transactions_per_s=0.7,
     fraud_share=0.15,
     malformed_share=0.01,
@@ -352,7 +352,7 @@ def test_cards_are_test_cards(rng: Random) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"devices": 0},
+        {"customers": 0},
         {"duration_s": 0},
         {"duration_s": math.inf},
         {"duration_s": math.nan},

@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Iterable, Iterator
 from random import Random
 
-from sources.city import City
-from sources.scenario import Scenario, Simulated
+from sources.simulation.city import City
+from sources.simulation.scenario import Scenario, Simulated
 
 
 def simulate(scenario: Scenario, *, location_topic: str, transaction_topic: str) -> Iterator[Simulated]:
