@@ -105,6 +105,8 @@ class Phone:
             error_east_m, error_north_m = error_east_m + drift.east_m, error_north_m + drift.north_m
             self.drift = drift._replace(fixes_left=drift.fixes_left - 1)
         place = self._ground.place(east_m + error_east_m, north_m + error_north_m)
+        if not self.is_reporting:  # it has been switched on: a few fixes must establish where it is
+            self.disturbed_until_ms = max(self.disturbed_until_ms, now_ms)
         self.last_report_ms = now_ms
         shortest_s, longest_s = self.interval_s
         self.next_report_ms = now_ms + 1000 * int(

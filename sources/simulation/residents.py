@@ -7,26 +7,25 @@ from random import Random
 from sources.simulation.categories import Category
 from sources.simulation.customers import Account, Customer
 from sources.simulation.phones import Phone, Tablet
-from sources.simulation.routine import Life, Routine
+from sources.simulation.routine import HOUR_MS, Life, Routine
 from sources.simulation.towns import Town
 
 _TABLET_SHARE = 0.3
 _TRIES = 50
-_REST_MS = (
-    60_000  # after an oddity a phone shows no other one for as long, or busy phones would always be odd
-)
+_REST_MS = 60_000  # so long a phone shows no oddity after another, or busy phones would always be odd
 _FASTEST_MPS = 320.0  # faster than any airliner
 _FURTHEST_NEAREST_M = 10_000_000.0  # of a place out of reach: it must still find room on the earth
 _TOWN_M = 50_000.0
 
-_IN_ANY_CASE = {Category.LEGIT_NEAR, Category.LEGIT_LATE_ARRIVAL}
-_PLAIN_FRAUDS = {
+_AT_HOME_MS = 24 * HOUR_MS  # or where they have flown to, before they fly again
+# These need a phone whose stream holds nothing odd. The others are odd themselves and keep their distance.
+_CLEAR_CUT = {
     Category.FRAUD_FAR,
     Category.FRAUD_NEAR,
     Category.FRAUD_CLOSE,
-    Category.FRAUD_LATE_ARRIVAL,
     Category.CARD_TESTING,
 }
+_FLIGHTS = {Category.LEGIT_FLIGHT, Category.FRAUD_AFTER_FLIGHT}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,18 +73,22 @@ def find_in_shop(rng: Random, residents: Sequence[Resident], tries: int) -> Resi
 def suits(category: Category, resident: Resident, now_ms: int) -> bool:
     """Whether a purchase of that category can be made near the phone now."""
     phone = resident.phone
-    if category == Category.LEGIT_STALE:
-        return phone.is_in_gap
-    if category == Category.FRAUD_STALE:
-        return phone.is_in_gap and out_of_reach_m(phone, now_ms) <= _FURTHEST_NEAREST_M
-    if not phone.is_reporting or category in _IN_ANY_CASE:
-        return phone.is_reporting
-    if category == Category.LEGIT_TABLET:
-        return bool(resident.tablet and resident.tablet.is_reporting and phone.routine.is_home)
-    if category in _PLAIN_FRAUDS:
-        return now_ms >= phone.disturbed_until_ms
-    has_rested = now_ms >= phone.disturbed_until_ms + _REST_MS
-    return has_rested and now_ms // 1000 * 1000 != phone.last_report_ms
+    match category:
+        case Category.LEGIT_NEAR:
+            return phone.is_reporting
+        case Category.LEGIT_TABLET:
+            tablet = resident.tablet
+            return tablet is not None and tablet.is_reporting and phone.routine.is_home
+        case Category.LEGIT_STALE:
+            return phone.is_in_gap
+        case Category.FRAUD_STALE:
+            return phone.is_in_gap and out_of_reach_m(phone, now_ms) <= _FURTHEST_NEAREST_M
+    calm_from_ms = phone.disturbed_until_ms
+    if category not in _CLEAR_CUT:
+        calm_from_ms += _REST_MS
+    if category in _FLIGHTS and phone.flies_until_ms:
+        calm_from_ms = max(calm_from_ms, phone.flies_until_ms + _AT_HOME_MS)
+    return phone.is_reporting and now_ms >= calm_from_ms
 
 
 def out_of_reach_m(phone: Phone, now_ms: int) -> float:

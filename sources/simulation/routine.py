@@ -50,12 +50,9 @@ class Life:
         home = anywhere(rng)
         work = anywhere(rng) if not is_visit and rng.random() < _WORKING_SHARE else None
         leaves_h = 21.5 if rng.random() < _AT_NIGHT_SHARE else rng.gauss(7.6, 0.7)
-        favourites = {
-            category: town.shops_near(rng, home, category, 3)
-            for category in ("Groceries", "Restaurant", "Retail", "Fuel", "Entertainment", "Travel")
-        }
+        favourites = {category: town.shops_near(rng, home, category) for category in town.shops_of}
         if work is not None:
-            favourites["Lunch"] = town.shops_near(rng, work, "Restaurant", 3)
+            favourites["Lunch"] = town.shops_near(rng, work, "Restaurant")
         return cls(town, home, work, leaves_h, favourites)
 
     def plan(self, rng: Random, weekday: int) -> Plan:

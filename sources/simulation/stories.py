@@ -79,7 +79,8 @@ class Stories:
         return self._outbox.transaction(account, Category.LEGIT_TABLET, purchase, now_ms)
 
     def _late_arrival(self, category: Category, resident: Resident, now_ms: int) -> Sent:
-        """The terminal's message is held up; the phone's are not."""
+        """The terminal's message is held up; the phone's are not, and nothing else is odd."""
+        resident.phone.disturbed_until_ms = now_ms + _AFTERMATH_MS
         late_ms = self._rng.randint(*_LATE_ARRIVAL_MS)
         if now_ms + late_ms > self._agenda.end_ms:
             late_ms = 0
@@ -167,7 +168,9 @@ class Stories:
         return self._outbox.transaction(resident.account, category, purchase, now_ms)
 
     def _extra_fix(self, phone: Phone, now_ms: int, place: Place, accuracy_m: float) -> Sent:
-        """A report out of turn, at another place than the phone's."""
+        """A report out of turn, at another place than the phone's; not of the second of one in turn."""
+        if now_ms // 1000 * 1000 == phone.last_report_ms:
+            now_ms += 1000
         phone.disturbed_until_ms = max(phone.disturbed_until_ms, now_ms + _AFTERMATH_MS)
         phone.routine.move_to(now_ms)
         value = phone.fix_value(now_ms, place, accuracy_m)

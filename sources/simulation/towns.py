@@ -1,6 +1,7 @@
 """Towns and their merchants: where cards are used, for what, and for how much."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -34,6 +35,8 @@ TRADES = {
 _MERCHANTS_AT_HOME = 400
 _MERCHANTS_ELSEWHERE = 60
 _MERCHANTS_ONLINE = 40
+_KNOWN_SHOPS = 10
+_FAVOURITES = 3
 
 # (name, latitude, longitude): the towns' centres, to a hundredth of a degree; 490 to 3,900 km from the first.
 _TOWNS = (
@@ -76,16 +79,17 @@ class Town:
     name: str
     ground: Ground
     shops: Sequence[Merchant]
+    shops_of: Mapping[str, Sequence[Merchant]]
+    """By category; at least one of each."""
 
     def place_of(self, spot: Spot) -> Place:
         """Where on the earth a spot of this town lies."""
         return self.ground.place(*spot)
 
-    def shops_near(self, rng: Random, spot: Spot, category: str, count: int) -> Sequence[Merchant]:
-        """Some shops of that category, the nearest of those that somebody has heard of; at least one."""
-        known = rng.sample(self.shops, min(len(self.shops), 60))
-        fitting = [shop for shop in known if shop.category == category] or known
-        return sorted(fitting, key=lambda shop: spot.distance_m(shop.spot or spot))[:count]
+    def shops_near(self, rng: Random, spot: Spot, category: str) -> Sequence[Merchant]:
+        """Three shops of that category, the nearest of those that somebody has heard of."""
+        known = rng.choices(self.shops_of[category], k=_KNOWN_SHOPS)
+        return sorted(known, key=lambda shop: spot.distance_m(shop.spot or spot))[:_FAVOURITES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,12 @@ def anywhere(rng: Random) -> Spot:
 
 def _town(rng: Random, name: str, centre: Place, is_home: bool) -> Town:  # noqa: FBT001
     count = _MERCHANTS_AT_HOME if is_home else _MERCHANTS_ELSEWHERE
-    categories = rng.choices(list(TRADES), [trade.share for trade in TRADES.values()], k=count)
-    shops = [Merchant.random(rng, category, anywhere(rng)) for category in categories]
-    return Town(name, Ground.around(centre), shops)
+    shops_of = {
+        category: [
+            Merchant.random(rng, category, anywhere(rng)) for _ in range(math.ceil(trade.share * count))
+        ]
+        for category, trade in TRADES.items()
+        if trade.share
+    }
+    shops = [shop for shops in shops_of.values() for shop in shops]
+    return Town(name, Ground.around(centre), shops, shops_of)
