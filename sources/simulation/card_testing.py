@@ -10,8 +10,7 @@ from sources.simulation.customers import Account, Customer, random_uuid
 from sources.simulation.outbox import Outbox
 from sources.simulation.purchases import Purchase, apart_m, away
 from sources.simulation.residents import Resident, suits
-from sources.simulation.streets import Place
-from sources.simulation.towns import Merchant, World
+from sources.simulation.towns import World
 
 CARDS = (20, 40)
 MEAN_CARDS = sum(CARDS) / 2
@@ -39,20 +38,24 @@ class CardTesting:
         site = rng.choice(self._world.sites)
         place = away(rng, self._world.home.ground.centre, _DISTANCES_M)
         base_amount = rng.uniform(*_BASE_AMOUNT)
+        tried: set[str] = set()
         for _ in range(rng.randint(*CARDS)):
             amount = round(base_amount + rng.choice(_AMOUNT_STEPS), 2)
-            self._agenda.plan(now_ms, partial(self._test, site, place, amount))
+            self._agenda.plan(now_ms, partial(self._test, Purchase(site, place, True, amount), tried))  # noqa: FBT003
             now_ms += rng.randint(*_PAUSE_MS)
 
-    def _test(self, site: Merchant, place: Place, amount: float, now_ms: int) -> Sent:
-        """Of a customer whose phone is far away, or who has none that reports."""
-        purchase = Purchase(site, place, True, amount)  # noqa: FBT003
+    def _test(self, purchase: Purchase, tried: set[str], now_ms: int) -> Sent:
+        """Of a customer whose phone is far away, or who has none that reports; of nobody twice in a wave."""
         category, account = Category.CARD_TESTING_UNKNOWN, stranger(self._rng)
         if self._rng.random() < _KNOWN_SHARE:
             for resident in self._rng.choices(self._residents, k=_TRIES):
-                if suits(Category.CARD_TESTING, resident, now_ms) and (
-                    apart_m(resident.phone.place_at(now_ms), place) >= _NEAREST_M
+                phone = resident.phone
+                if (
+                    phone.device_id not in tried
+                    and suits(Category.CARD_TESTING, resident, now_ms)
+                    and apart_m(phone.place_at(now_ms), purchase.place) >= _NEAREST_M
                 ):
+                    tried.add(phone.device_id)
                     category, account = Category.CARD_TESTING, resident.account
                     break
         return self._outbox.transaction(account, category, purchase, now_ms)

@@ -17,7 +17,8 @@ _FASTEST_MPS = 320.0  # faster than any airliner
 _FURTHEST_NEAREST_M = 10_000_000.0  # of a place out of reach: it must still find room on the earth
 _TOWN_M = 50_000.0
 
-_AT_HOME_MS = 24 * HOUR_MS  # or where they have flown to, before they fly again
+_TRAVELLER_SHARE = 0.4  # the others keep the town alive
+_BETWEEN_FLIGHTS_MS = 6 * HOUR_MS
 # These need a phone whose stream holds nothing odd. The others are odd themselves and keep their distance.
 _CLEAR_CUT = {
     Category.FRAUD_FAR,
@@ -35,6 +36,7 @@ class Resident:
     customer: Customer
     phone: Phone
     tablet: Tablet | None
+    travels: bool
 
     @classmethod
     def random(cls, rng: Random, town: Town, start_ms: int) -> "Resident":
@@ -44,7 +46,7 @@ class Resident:
         tablet = None
         if rng.random() < _TABLET_SHARE:
             tablet = Tablet(rng, Routine(rng, life, start_ms, goes_out=False), start_ms)
-        return cls(Customer.random(rng), phone, tablet)
+        return cls(Customer.random(rng), phone, tablet, rng.random() < _TRAVELLER_SHARE)
 
     @property
     def account(self) -> Account:
@@ -65,7 +67,8 @@ def find_in_shop(rng: Random, residents: Sequence[Resident], tries: int) -> Resi
     """Somebody who was in a shop when the phone was last asked."""
     for _ in range(tries):
         resident = residents[int(rng.random() * len(residents))]
-        if resident.phone.is_reporting and resident.phone.routine.shop_now:
+        phone = resident.phone
+        if phone.is_reporting and phone.routine.shop_now and not phone.drift.fixes_left:
             return resident
     return None
 
@@ -75,7 +78,7 @@ def suits(category: Category, resident: Resident, now_ms: int) -> bool:
     phone = resident.phone
     match category:
         case Category.LEGIT_NEAR:
-            return phone.is_reporting
+            return phone.is_reporting and not phone.drift.fixes_left
         case Category.LEGIT_TABLET:
             tablet = resident.tablet
             return tablet is not None and tablet.is_reporting and phone.routine.is_home
@@ -86,8 +89,10 @@ def suits(category: Category, resident: Resident, now_ms: int) -> bool:
     calm_from_ms = phone.disturbed_until_ms
     if category not in _CLEAR_CUT:
         calm_from_ms += _REST_MS
-    if category in _FLIGHTS and phone.flies_until_ms:
-        calm_from_ms = max(calm_from_ms, phone.flies_until_ms + _AT_HOME_MS)
+    if category in _FLIGHTS:
+        if not resident.travels:
+            return False
+        calm_from_ms = max(calm_from_ms, phone.flies_until_ms + _BETWEEN_FLIGHTS_MS)
     return phone.is_reporting and now_ms >= calm_from_ms
 
 

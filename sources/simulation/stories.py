@@ -146,21 +146,28 @@ class Stories:
         accuracy_m = 5.0
         return self._extra_fix(phone, now_ms, away(self._rng, shop, (1.0, 20.0)), accuracy_m)
 
-    def _fly(self, category: Category, resident: Resident, now_ms: int) -> Sent:
-        """To another town, or home; the card is used there at once, or far off when the phone is on again."""
+    def _fly(self, category: Category, resident: Resident, _now_ms: int) -> Sent:
+        """After its next report the phone is off, until it is in another town, or at home again."""
+        phone = resident.phone
+        phone.disturbed_until_ms = phone.next_report_ms
+        self._agenda.plan(phone.next_report_ms, partial(self._board, category, resident))
+        return iter(())
+
+    def _board(self, category: Category, resident: Resident, now_ms: int) -> Sent:
+        """The card is used there at once, or far off when the phone is on again."""
         rng, phone, home = self._rng, resident.phone, self._world.home
-        is_home = phone.routine.life.town is home
+        is_fraud, is_home = category in FRAUD_DISTANCES_M, phone.routine.life.town is home
         to = rng.choice(self._world.elsewhere) if is_home else home
         way_m = apart_m(phone.place_at(now_ms), to.ground.centre)
         lands_ms = now_ms + int(way_m / rng.uniform(*_CRUISE_MPS) * 1000) + rng.randint(*_AT_AIRPORTS_MS)
         reports_from_ms = lands_ms + rng.randint(*_PHONE_STAYS_OFF_MS)
         fraud_ms = reports_from_ms + rng.randint(*_FRAUD_AFTER_LANDING_MS)
         if fraud_ms > self._agenda.end_ms:
-            is_fraud = category in FRAUD_DISTANCES_M
-            return self._use_card(Category.FRAUD_FAR if is_fraud else Category.LEGIT_NEAR, resident, now_ms)
+            instead = Category.FRAUD_FAR if is_fraud else Category.LEGIT_NEAR
+            return self._use_card(instead, resident, now_ms)
         phone.fly(Life.random(rng, to, is_visit=is_home), lands_ms, reports_from_ms)
         phone.disturbed_until_ms = fraud_ms
-        pays_ms = fraud_ms if category in FRAUD_DISTANCES_M else rng.randint(lands_ms, reports_from_ms)
+        pays_ms = fraud_ms if is_fraud else rng.randint(lands_ms, reports_from_ms)
         self._agenda.plan(pays_ms, partial(self._use_card, category, resident))
         return iter(())
 

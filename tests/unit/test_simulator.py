@@ -216,13 +216,13 @@ def one_bad_fix(purchase: Purchase) -> LocationFix:
 
 
 def test_drifted_fixes_lie_60_to_300_m_off_between_good_ones(purchases: list[Purchase]) -> None:
-    """The fixes around the purchase are off; those of a minute and a half before and after it are not."""
+    """The fixes around the purchase are off; those of a minute before and after it are not."""
     for purchase in of(purchases, "legit_drift"):
         around = purchase.within(6)
         assert around
         drifted_m = [purchase.away_m(fix) for fix in around]
         assert all(away <= 300 + purchase.reach_m(fix) for fix, away in zip(around, drifted_m, strict=True))
-        far = [fix for fix in purchase.within(120) if abs(seconds_of(fix) - purchase.time_s) > 95]
+        far = [fix for fix in purchase.within(85) if abs(seconds_of(fix) - purchase.time_s) > 60]
         assert all(purchase.away_m(fix) <= purchase.reach_m(fix) for fix in far)
 
 
@@ -495,9 +495,12 @@ PRINT_DIGEST = """
 import hashlib
 from sources.simulation.scenario import Scenario
 from sources.simulation.simulator import simulate
-scenario = Scenario(seed=5, start_time_ms=1_700_000_000_000, duration_s=400, customers=50, transactions_per_s=5)
-made = simulate(scenario, location_topic="l", transaction_topic="t")
-print(hashlib.sha256("".join(f"{s.event.arrival_ms}{s.event.value!r}{s.label}" for s in made).encode()).hexdigest())
+digest, scenario = hashlib.sha256(), Scenario(
+    seed=5, start_time_ms=1_700_000_000_000, duration_s=400, customers=50, transactions_per_s=5
+)
+for each in simulate(scenario, location_topic="l", transaction_topic="t"):
+    digest.update(f"{each.event.arrival_ms} {each.event.value!r} {each.label}".encode())
+print(digest.hexdigest())
 """
 
 
@@ -523,8 +526,8 @@ def test_memory_depends_on_the_customers_not_on_the_length() -> None:
     sizes_bytes = []
     tracemalloc.start()
     try:
-        for _ in range(4):
-            for _ in islice(stream, 15_000):
+        for _ in range(3):
+            for _ in islice(stream, 3_000):
                 pass
             gc.collect()
             sizes_bytes.append(tracemalloc.get_traced_memory()[0])
