@@ -60,14 +60,12 @@ def test_the_labelled_events_are_judged_as_well_as_ever() -> None:
     check_categories(labels, verdicts, 0.98)
 
 
-@pytest.mark.parametrize("seed", [29, 32])
+@pytest.mark.parametrize("seed", [14, 29])
 def test_the_simulated_stream_is_judged_as_well_as_ever(seed: int) -> None:
     """Wherever this runs.
 
-    Seen on seeds 11 to 40: final verdicts without an error; of the first ones, precision 0.981 or more (seed
-    32), recall 0.988 or more (seed 29), false-positive rate 0.0038 or less (seed 32). First verdicts err
-    while a phone has told nothing yet, or only one or two fixes of which one is false. The floors leave room
-    for one wrong final verdict.
+    Seen on seeds 11 to 40: final verdicts without an error; of the first ones, precision 1, recall 0.9949 or
+    more (seeds 14 and 29), false-positive rate 0. The floors leave room for one wrong final verdict.
     """
     labels: dict[str, Label] = {}
     verdicts = verdicts_on(simulated(seed, labels))
