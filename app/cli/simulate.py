@@ -62,6 +62,7 @@ def simulate(
     once.
     """
     from sources.simulation.simulator import simulate as simulated_events
+    from streaming.garbage import collect_less_often
 
     settings = Settings.from_env(os.environ)
     topics, now_s = topics_of(settings), time.time()
@@ -78,6 +79,7 @@ def simulate(
     made = simulated_events(
         scenario, location_topic=topics.location_data.name, transaction_topic=topics.transaction_data.name
     )
+    collect_less_often()
     tally: Counter[str] = Counter()
     with ExitStack() as stack:
         label_writer = stack.enter_context(LabelWriter(labels)) if labels else None

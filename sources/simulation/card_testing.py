@@ -9,7 +9,7 @@ from sources.simulation.categories import Category
 from sources.simulation.customers import Account, Customer, random_uuid
 from sources.simulation.outbox import Outbox
 from sources.simulation.purchases import Purchase, apart_m, away
-from sources.simulation.residents import Resident, suits
+from sources.simulation.residents import SUITS, Resident
 from sources.simulation.towns import World
 
 CARDS = (20, 40)
@@ -52,7 +52,7 @@ class CardTesting:
                 phone = resident.phone
                 if (
                     phone.device_id not in tried
-                    and suits(Category.CARD_TESTING, resident, now_ms)
+                    and SUITS[Category.CARD_TESTING](resident, now_ms)
                     and apart_m(phone.place_at(now_ms), purchase.place) >= _NEAREST_M
                 ):
                     tried.add(phone.device_id)

@@ -14,6 +14,7 @@ from sources.simulation.purchases import online_purchase
 from sources.simulation.residents import Resident, find, find_in_shop
 from sources.simulation.routine import DAY_MS, HOUR_MS, LOCAL_TIME_MS
 from sources.simulation.scenario import Scenario, Simulated
+from sources.simulation.sky import Sky
 from sources.simulation.stories import Stories
 from sources.simulation.towns import World, anywhere
 
@@ -34,11 +35,11 @@ class City:
         self._rng, start_ms = rng, scenario.start_time_ms
         shares = category_shares(scenario.fraud_share, scenario.unknown_device_share)
         self._categories, self._cumulative_shares = list(shares), list(accumulate(shares.values()))
-        self._world = World.random(rng)
+        self._world, sky = World.random(rng), Sky(rng)
         self._residents = [
-            Resident.random(rng, self._world.home, start_ms) for _ in range(scenario.customers)
+            Resident.random(rng, sky, self._world.home, start_ms) for _ in range(scenario.customers)
         ]
-        self._agenda = Agenda(scenario.end_time_ms)
+        self._agenda = Agenda(start_ms, scenario.end_time_ms)
         self._outbox = Outbox(scenario, rng, location_topic, transaction_topic)
         self._stories = Stories(rng, self._world, self._agenda, self._outbox)
         self._testing = CardTesting(rng, self._world, self._residents, self._agenda, self._outbox)
@@ -68,7 +69,7 @@ class City:
     def _report(self, phone: Phone, now_ms: int) -> Sent:
         if now_ms < phone.next_report_ms:  # it has boarded a plane since
             self._agenda.plan(phone.next_report_ms, partial(self._report, phone))
-            return iter(())
+            return ()
         value = phone.report(now_ms)
         self._agenda.plan(phone.next_report_ms, partial(self._report, phone))
         return self._outbox.location(phone, phone.arrival_ms(now_ms), value)
@@ -76,7 +77,7 @@ class City:
     def _test_cards(self, now_ms: int) -> Sent:
         self._plan_in(now_ms, self._waves_per_s, self._test_cards)
         self._testing.begin(now_ms)
-        return iter(())
+        return ()
 
     def _purchase(self, now_ms: int) -> Sent:
         """Somebody buys; where nobody is in the right position for the category drawn, in the next best."""
@@ -84,7 +85,7 @@ class City:
         rng = self._rng
         hour = (now_ms + LOCAL_TIME_MS) % DAY_MS // HOUR_MS
         if rng.random() * max(self._weights) >= self._weights[hour]:
-            return iter(())
+            return ()
         category = rng.choices(self._categories, cum_weights=self._cumulative_shares)[0]
         if category == Category.UNKNOWN_DEVICE:
             place = self._world.home.place_of(anywhere(rng))
@@ -98,4 +99,4 @@ class City:
         for wanted in (category, *instead, Category.LEGIT_NEAR, Category.LEGIT_STALE):
             if resident := find(rng, self._residents, wanted, now_ms):
                 return self._stories.tell(wanted, resident, now_ms)
-        return iter(())  # no phone has reported yet
+        return ()  # no phone has reported yet

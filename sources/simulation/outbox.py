@@ -43,13 +43,14 @@ class Outbox:
         return self._sent(event, "transaction", Label(transaction_id, category.value, category.expected))
 
     def _sent(self, event: Event, kind: Kind, label: Label | None = None) -> Sent:
-        rng, scenario = self._rng, self._scenario
-        yield Simulated(self._in_time(event), kind, label)
-        if rng.random() < scenario.duplicate_share:
-            yield Simulated(self._in_time(self._later(event)), "repeat")
-        if rng.random() < scenario.malformed_share:
-            bad = replace(self._later(event), value=malformed_value(rng, event.value))
-            yield Simulated(self._in_time(bad), "malformed")
+        sent = Simulated(self._in_time(event), kind, label)
+        chance, scenario = self._rng.random(), self._scenario
+        if chance < scenario.duplicate_share:
+            return sent, Simulated(self._in_time(self._later(event)), "repeat")
+        if chance > 1 - scenario.malformed_share:
+            bad = replace(self._later(event), value=malformed_value(self._rng, event.value))
+            return sent, Simulated(self._in_time(bad), "malformed")
+        return (sent,)
 
     def _later(self, event: Event) -> Event:
         return replace(event, arrival_ms=event.arrival_ms + self._rng.randint(0, _REPEAT_DELAY_MS))

@@ -74,6 +74,8 @@ class Leg:
     east_m: float
     north_m: float
     accuracy_m: float
+    bearing_deg: float = -1.0
+    """Clockwise from north; negative for a stay, as phones report it."""
 
     @property
     def end_ms(self) -> int:
@@ -89,11 +91,6 @@ class Leg:
     def is_stay(self) -> bool:
         """Nobody moves."""
         return not self.east_m and not self.north_m
-
-    @property
-    def bearing_deg(self) -> float:
-        """Clockwise from north; negative for a stay, as phones report it."""
-        return -1.0 if self.is_stay else math.degrees(math.atan2(self.east_m, self.north_m)) % 360
 
     def spot_at(self, time_ms: int) -> Spot:
         """The true spot at a time within the leg."""
@@ -122,6 +119,8 @@ def way(rng: Random, start: Spot, end: Spot, start_ms: int) -> Iterator[Leg]:
     for begin, finish in ((start, corner), (corner, end)):
         length_m = begin.distance_m(finish)
         stretches = math.ceil(length_m / _LONGEST_STRETCH_M)
+        bearing_deg = math.degrees(math.atan2(finish.east_m - begin.east_m, finish.north_m - begin.north_m))
+        bearing_deg = round(bearing_deg % 360, 1)
         for number in range(stretches):
             stretch_m = length_m / stretches
             duration_s = max(1.0, 2 * math.sqrt(stretch_m), stretch_m / rng.uniform(*speeds_mps))
@@ -134,6 +133,7 @@ def way(rng: Random, start: Spot, end: Spot, start_ms: int) -> Iterator[Leg]:
                 east_m=(finish.east_m - begin.east_m) / stretches,
                 north_m=(finish.north_m - begin.north_m) / stretches,
                 accuracy_m=accuracy_m,
+                bearing_deg=bearing_deg,
             )
             yield leg
             start_ms = leg.end_ms

@@ -15,6 +15,7 @@ from detection.geodesy import distance_m
 from sources.simulation.customers import Customer, luhn_digit
 from sources.simulation.residents import Resident
 from sources.simulation.routine import DAY_MS, HOUR_MS, LOCAL_TIME_MS, Life, Routine
+from sources.simulation.sky import Sky
 from sources.simulation.streets import Ground, Leg, Place, Spot, way
 from sources.simulation.towns import ONLINE, TRADES, Merchant, World
 
@@ -103,8 +104,8 @@ def test_no_way_is_quicker_than_a_car(seed: int, start: Spot, end: Spot) -> None
         # 3x² - 2x³ accelerates most at its ends, by 6 lengths over the duration squared.
         length_m = math.hypot(leg.east_m, leg.north_m)
         assert 6 * length_m / (leg.duration_ms / 1000) ** 2 <= 1.51
-        way_m = leg.spot_at(middle_ms - 250).distance_m(leg.spot_at(middle_ms + 250))
-        assert 2 * way_m == pytest.approx(leg.speed_mps_at(middle_ms), rel=0.05, abs=0.01)
+        way_m = leg.spot_at(middle_ms - 25).distance_m(leg.spot_at(middle_ms + 25))
+        assert 20 * way_m == pytest.approx(leg.speed_mps_at(middle_ms), rel=0.01, abs=0.001)
     if walked:
         assert walked[0].spot_at(1_000) == start
         assert walked[-1].end.distance_m(end) < 0.01
@@ -148,7 +149,8 @@ def test_every_town_has_shops_of_every_trade(world: World) -> None:
 def test_customers_have_several_cards_and_devices(world: World) -> None:
     """One to three cards, each their own; a phone, and some a tablet."""
     rng = Random(4)
-    residents = [Resident.random(rng, world.home, TUESDAY_MS) for _ in range(300)]
+    sky = Sky(rng)
+    residents = [Resident.random(rng, sky, world.home, TUESDAY_MS) for _ in range(300)]
     cards = [card for resident in residents for card in resident.customer.cards]
     assert len(set(cards)) == len(cards)
     assert set(Counter(len(resident.customer.cards) for resident in residents)) == {1, 2, 3}
