@@ -527,7 +527,7 @@ def test_memory_depends_on_the_customers_not_on_the_length() -> None:
     tracemalloc.start()
     try:
         for _ in range(3):
-            for _ in islice(stream, 3_000):
+            for _ in islice(stream, 2_000):
                 pass
             gc.collect()
             sizes_bytes.append(tracemalloc.get_traced_memory()[0])
