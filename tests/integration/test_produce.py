@@ -306,7 +306,8 @@ def test_a_simulation_into_a_file_repeats_itself(tmp_path: Path) -> None:
     nobody = Pipeline("127.0.0.1:1", tmp_path)
     outputs = [tmp_path / "one.jsonl.gz", tmp_path / "two.jsonl.gz"]
     for output in outputs:
-        arguments = ("--seconds", "60", "--start", "2026-01-01T00:00Z", "--output", str(output))
+        when = ("--seconds", "60", "--start", "2026-01-01T00:00Z")
+        arguments = (*when, "--customers", "50", "--output", str(output))
         done = run_app(nobody, "simulate", *arguments)
         assert done.returncode == 0, done.stderr
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
