@@ -22,7 +22,7 @@ from streaming.errors import RecordError
 from streaming.internals import producer_of
 from streaming.outbox import Outbox
 from streaming.partitions import strays
-from streaming.repartition import repartition
+from streaming.repartition import Repartitioner
 from streaming.struct_table import StructTable
 from tables.cases import CaseTable
 
@@ -60,10 +60,12 @@ def connect(
     tables: Tables,
     detector: Detector[Any],
     *,
+    repartitioner: Repartitioner,
     max_clock_skew_s: float,
 ) -> None:
     """Let `app` run the agent `detect` on `inputs`."""
     states, cases = tables.states, tables.cases
+    forwarded = frozenset(outputs.repartition.values())
     cascade = Cascade()
 
     @chunk_agent(app, inputs, name="detect")
@@ -85,11 +87,14 @@ def connect(
                     await outbox.send(outputs.dead_letters, letter.key, letter.value, headers=letter.headers)
                 elif (key := message.key) != record.key or key in elsewhere:
                     topic = outputs.repartition[type(message)]
-                    await repartition(outbox, tp, record, topic=topic, key=key, partition_count=partitions)
+                    await repartitioner.forward(
+                        outbox, tp, record, topic=topic, key=key, partition_count=partitions
+                    )
                 elif isinstance(message, LocationFix):
                     sitting.locate(key, message, record.timestamp)
                 else:
-                    sitting.decide(key, message, record.timestamp)
+                    is_forwarded = tp.topic in forwarded
+                    sitting.decide(key, message, record.timestamp, is_forwarded=is_forwarded)
             sitting.close_due()
             sitting.close_after_silence(chunk.silent_s)
             outcomes = sitting.take()

@@ -19,6 +19,7 @@ from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.log_rate import limit_log_rate
 from streaming.recovery import RecoveryMetrics
+from streaming.repartition import Repartitioner
 from tables.cases import CaseTable
 from tables.latest_locations import make_latest_locations
 from tables.tracks import make_tracks
@@ -64,6 +65,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         _outputs(topics),
         tables,
         detector_of(settings, profile),
+        repartitioner=Repartitioner(registry),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
     setup_prometheus_sensors(app, registry=registry)

@@ -25,6 +25,7 @@ def detector_of(settings: Settings, profile: Profile | None = None) -> Detector[
         grace_ms=round(settings.grace_period_s * 1000),
         repeat_window_ms=round(settings.repeat_window_s * 1000),
         max_open_cases=settings.max_open_transactions,
+        forward_wait_s=settings.forward_wait_s,
     )
 
 

@@ -74,6 +74,12 @@ class Settings:
         " each).",
         least=1,
     )
+    forward_wait_s: float = _setting(
+        5.0,
+        "Profile envelope: by the clock on the wall, a transaction stays open at least so long, for locations"
+        " that lay in a wrong partition. Above grace_period_s, or where a backlog is read, it delays final"
+        " verdicts.",
+    )
     paper_tolerance_mps: float = _setting(
         1.0, "Profile paper: flagged above the reported speed plus this. Higher: fewer flags."
     )

@@ -53,6 +53,9 @@ class Detector(Generic[S]):
     repeat_window_ms: int = 3_600_000
     max_open_cases: int = 100_000
     """Of a partition. Where there are more, those with the earliest deadlines are closed early."""
+    forward_wait_s: float = 5.0
+    """By the clock on the wall: so long a case stays open at least, for what lay in a wrong partition and
+    comes later than the rest. Shorter than `grace_ms`, it matters only where hours are read in seconds."""
 
 
 class Sitting(Generic[S]):
@@ -60,7 +63,9 @@ class Sitting(Generic[S]):
 
     The final verdict on a transaction is a function of the log: a location counts if and only if its record
     timestamp is not later than the deadline, which is the later of the transaction's record timestamp and
-    its own time, plus the grace period.
+    its own time, plus the grace period. What was forwarded from another partition comes late by the clock
+    on the wall, and each device's in order: a case closes when a later location of its device has come, and
+    by the time of the stream only after a while.
     """
 
     def __init__(
@@ -81,7 +86,8 @@ class Sitting(Generic[S]):
 
     def locate(self, device: bytes, fix: LocationFix, record_ms: int) -> None:
         """Take a location of a device."""
-        still_open = self._let_time_pass(device, record_ms)
+        self._docket.time.observe(device, record_ms)
+        still_open = self._open_cases(device, record_ms)
         before = self._states.get(device)
         after = self._rule.after(before, fix)
         if after is before:
@@ -93,10 +99,12 @@ class Sitting(Generic[S]):
             if each.since <= moment <= each.until and self._rule.may_change(each.decision, fix):
                 self._revise(each, after)
 
-    def decide(self, device: bytes, transaction: Transaction, record_ms: int) -> None:
+    def decide(
+        self, device: bytes, transaction: Transaction, record_ms: int, *, is_forwarded: bool = False
+    ) -> None:
         """Take a transaction of a device. One that is known gets the decision that stands, once more."""
         key = case_key(device, transaction.transaction_id)
-        self._let_time_pass(device, record_ms)
+        self._docket.time.observe(device, record_ms)
         if key in self._docket and (known := self._cases.get(key)) is not None:
             self._outcomes.append(Outcome(device, _decode(known.decision_json), known.decision_json, None))
             return
@@ -104,14 +112,15 @@ class Sitting(Generic[S]):
         event_ms = transaction.event_time_ns // 1_000_000
         deadline_ms = max(record_ms, event_ms) + self._detector.grace_ms
         is_open = self._rule.awaits_locations
-        if is_open and deadline_ms < self._docket.time.ms:
+        if is_open and deadline_ms < self._docket.time.ms and not is_forwarded:
             judgement, is_open = judgement.because(AFTER_DEADLINE), False
         decision = self._first_decision(transaction, judgement, "provisional" if is_open else "final")
         use = CardUse.of(transaction)
         case = Case(is_open, record_ms, deadline_ms, _encode(decision), use if is_open else None)
         self._cases[key] = case
         if is_open:
-            self._docket.open(key, device, case, decision, self._rule.looks_between(decision))
+            between = self._rule.looks_between(decision)
+            self._docket.open(key, device, case, decision, between, now_s=self._clock_s())
         else:
             self._docket.close(key, device, deadline_ms, self._clock_s())
         self._tell(device, case, decision, use, flag_event(None, decision))
@@ -119,9 +128,10 @@ class Sitting(Generic[S]):
     def close_due(self) -> None:
         """Make the decisions final whose deadline has passed, and forget those older than the window."""
         detector, docket = self._detector, self._docket
-        if docket.rests(detector.max_open_cases, detector.repeat_window_ms):
+        oldest_s = self._clock_s() - detector.forward_wait_s
+        if docket.rests(detector.max_open_cases, oldest_s, detector.repeat_window_ms):
             return
-        for each in docket.due(detector.max_open_cases):
+        for each in docket.due(detector.max_open_cases, oldest_s):
             if each.case.deadline_ms < docket.time.ms:
                 self._close(each)
             else:
@@ -144,11 +154,10 @@ class Sitting(Generic[S]):
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
-    def _let_time_pass(self, device: bytes, record_ms: int) -> Sequence[OpenCase]:
-        """Close the device's cases that what comes now is too late for; return the others."""
-        self._docket.time.observe(device, record_ms)
+    def _open_cases(self, device: bytes, record_ms: int) -> Sequence[OpenCase]:
+        """Close the device's cases that a location comes too late for; return the others."""
         cases = self._docket.of_device(device)
-        if not cases or not self._docket.has_deadline_before(record_ms):
+        if not cases:
             return cases
         still_open = []
         for each in cases:

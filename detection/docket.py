@@ -12,6 +12,7 @@ from models.decision import Decision
 
 ALWAYS: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _LENGTH_BYTES: Final = 2
+_Deadline = tuple[int, bytes, bytes]
 
 # So long by the clock on the wall a closed case is kept in any case: its transaction may be read again after
 # a crash as long as its offset is not committed, and a backlog's hours of stream time pass in seconds.
@@ -82,8 +83,10 @@ class Docket:
     def __init__(self) -> None:
         self.time = StreamTime()
         self._open: dict[bytes, dict[bytes, OpenCase]] = {}  # device -> key -> case
-        # A heap of deadline, key and device; what was closed meanwhile stays in it.
-        self._deadlines: list[tuple[int, bytes, bytes]] = []
+        # Deadline, key and device; what was closed meanwhile stays in them. Those opened a while ago are a
+        # heap, the others in the order in which they were opened.
+        self._deadlines: list[_Deadline] = []
+        self._fresh: deque[tuple[float, _Deadline]] = deque()  # opened at
         self._rows: set[bytes] = set()
         self._closed: deque[tuple[int, float, bytes]] = deque()  # deadline, closed at, key
         self._open_count = 0
@@ -104,12 +107,13 @@ class Docket:
         decision: Decision,
         between: tuple[datetime, datetime] = ALWAYS,
         *,
+        now_s: float,
         is_stale: bool = False,
     ) -> None:
         """Enter a case that may still change, by a location between two times."""
         self._rows.add(key)
         self._open.setdefault(device, {})[key] = OpenCase(key, device, case, decision, is_stale, *between)
-        heapq.heappush(self._deadlines, (case.deadline_ms, key, device))
+        self._fresh.append((now_s, (case.deadline_ms, key, device)))
         self._open_count += 1
 
     def close(self, key: bytes, device: bytes, deadline_ms: int, now_s: float) -> None:
@@ -127,27 +131,27 @@ class Docket:
         cases = self._open.get(device)
         return tuple(cases.values()) if cases else ()
 
-    def due(self, most_open: int) -> Iterator[OpenCase]:
+    def due(self, most_open: int, oldest_s: float) -> Iterator[OpenCase]:
         """Open cases whose deadline the stream has passed, and the earliest of more than `most_open`.
 
-        Whoever takes one closes it before the next.
+        Of the former only those that were opened at `oldest_s` or before. Whoever takes one closes it before
+        the next.
         """
+        while self._fresh and (self._fresh[0][0] <= oldest_s or self._open_count > most_open):
+            heapq.heappush(self._deadlines, self._fresh.popleft()[1])
         while self._deadlines and (self._deadlines[0][0] < self.time.ms or self._open_count > most_open):
             _, key, device = heapq.heappop(self._deadlines)
             cases = self._open.get(device)
             if cases is not None and key in cases:
                 yield cases[key]
 
-    def has_deadline_before(self, time_ms: int) -> bool:
-        """Whether an open case may have its deadline before a time: false for nearly every record."""
-        return bool(self._deadlines) and self._deadlines[0][0] < time_ms
-
-    def rests(self, most_open: int, keep_ms: int) -> bool:
+    def rests(self, most_open: int, oldest_s: float, keep_ms: int) -> bool:
         """Whether `due` and `forgotten` have nothing to yield: asked for each record, it costs a third."""
         now_ms = self.time.ms
         return (
             self._open_count <= most_open
             and not (self._deadlines and self._deadlines[0][0] < now_ms)
+            and not (self._fresh and self._fresh[0][0] <= oldest_s)
             and not (self._closed and self._closed[0][0] < now_ms - keep_ms)
         )
 

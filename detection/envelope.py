@@ -3,7 +3,8 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from math import sqrt
+from itertools import compress
+from operator import not_
 from typing import Final
 
 import msgspec
@@ -15,11 +16,13 @@ from detection.fix_code import (
     TICKS_PER_S,
     Words,
     decode,
+    last_of,
     speed_mps,
     tick_of,
+    words_at,
 )
 from detection.geodesy import distance_m
-from detection.good_fixes import LONGEST_DEGREE_M, good_fixes
+from detection.good_fixes import UNITS_PER_DEGREE, UNITS_PER_DIAGONAL_M, Chains
 from detection.profile import EnvelopeProfile
 from detection.reach import radius_m, reach_m
 from detection.rule import Place
@@ -41,9 +44,8 @@ _CLEARED_BUT_STALE: Final = (WITHIN_REACH, STALE)
 _NEAR_BUCKETS: Final = (1, 0, -1, -2, -7)
 
 # A square around a transaction, in units of a code's latitude and longitude, needs no geodesic: with half a
-# side of so many units for each metre, its corners lie within these metres, because no degree is longer than
-# LONGEST_DEGREE_M. Over the antimeridian no fix is in a square, which costs time only.
-_UNITS_PER_M: Final = 1e7 / LONGEST_DEGREE_M / sqrt(2)
+# side of UNITS_PER_DIAGONAL_M for each metre, its corners lie within these metres. Over the antimeridian no
+# fix is in a square, which costs time only.
 
 _SHOWN_REFUSED: Final = 4  # in the evidence: those nearest in time
 
@@ -73,24 +75,29 @@ class _Use:
         self.tick = tick_of(time_ns)
         self.latitude_deg = latitude_deg
         self.longitude_deg = longitude_deg
-        self.latitude = int(latitude_deg * 1e7) + LATITUDE_ORIGIN
-        self.longitude = int(longitude_deg * 1e7) + LONGITUDE_ORIGIN
+        self.latitude = int(latitude_deg * UNITS_PER_DEGREE) + LATITUDE_ORIGIN
+        self.longitude = int(longitude_deg * UNITS_PER_DEGREE) + LONGITUDE_ORIGIN
 
-    def apart_ns(self, fix: Fix) -> int:
-        """How far a fix is away in time."""
-        return abs(self.time_ns - fix.event_time_ns)
+    def s_after(self, fix: Fix) -> float:
+        """Seconds from a fix to the use; negative where the fix is later."""
+        return (self.time_ns - fix.event_time_ns) / 1e9
+
+    def apart_ticks(self, code: Words) -> int:
+        """How far a fix is away in time, by its code."""
+        return abs((code[0] << 8 | code[1]) - self.tick)
 
 
 class Envelope:
     """Judges transactions by the tracks of their devices, with the constants of a profile. Immutable."""
 
-    __slots__ = ("_beside", "_beside_deg", "profile")
+    __slots__ = ("_beside", "_beside_deg", "_chains", "profile")
 
     def __init__(self, profile: EnvelopeProfile) -> None:
         self.profile = profile
+        self._chains = Chains(profile)
         # Whole units: integers compare in half the time. What drift and terminal alone explain.
-        self._beside = int((profile.drift_m + profile.terminal_m) * _UNITS_PER_M)
-        self._beside_deg = self._beside / 1e7
+        self._beside = int((profile.drift_m + profile.terminal_m) * UNITS_PER_DIAGONAL_M)
+        self._beside_deg = self._beside / UNITS_PER_DEGREE
 
     def judge(
         self, time_ns: int, latitude_deg: float, longitude_deg: float, track: Track | None
@@ -109,30 +116,29 @@ class Envelope:
         count = self.profile.agreeing_fixes
         near, held = track.dense_near(use.tick, _NEAR_BUCKETS), None
         if len(near) < count:
-            held = track.sorted_words()
-            split = _first_after(held, use.tick)
-            near = held[max(split - count, 0) : split + count]
-            near.reverse()
+            held = track.sorted_codes()
+            split = bisect_left(held, last_of(use.tick))
+            near = [words_at(code) for code in reversed(held[max(split - count, 0) : split + count])]
         # Where there are fewer than it takes, these are all: no chain of them can say impossible.
         if near and self._all_agree(near, use):
             return self._cleared(_last_before(near, use.tick), use)
-        return self._by_chain(track.sorted_words() if held is None else held, use)
+        return self._by_chain(track.sorted_codes() if held is None else held, use)
 
-    def may_change(
-        self, verdict: Verdict, time_ns: int, latitude_deg: float, longitude_deg: float, fix: Fix
-    ) -> bool:
+    def may_change(self, verdict: Verdict, place: Place, elapsed_s: float, fix: Fix) -> bool:
         """Whether a fix speaks against the provisional verdict on a transaction: then judge it again.
 
-        A hint that costs less than a judgement. Where it is False the verdict may still change, because the
-        fix may support others: the final judgement finds that out.
+        The transaction was at `place`, `elapsed_s` after the fix. A hint that costs less than a judgement.
+        Where it is False the verdict may still change, because the fix may support others: the final
+        judgement finds that out.
         """
         if verdict == "no_location":
             return True
-        use = _Use(time_ns, latitude_deg, longitude_deg)
-        away = max(abs(fix.latitude_deg - latitude_deg), abs(fix.longitude_deg - longitude_deg)) * 1e7
+        away_deg = max(
+            abs(fix.latitude_deg - place.latitude_deg), abs(fix.longitude_deg - place.longitude_deg)
+        )
         speaks_for = (
-            self._is_surely_reached(away, fix.speed_mps, use.apart_ns(fix) / 1e9)
-            or self._measure(fix, use).excess_m <= 0.0
+            self._is_surely_reached(away_deg * UNITS_PER_DEGREE, fix.speed_mps, abs(elapsed_s))
+            or self._measure(fix, place, elapsed_s).excess_m <= 0.0
         )
         return speaks_for == (verdict == "flagged")
 
@@ -146,7 +152,7 @@ class Envelope:
     def _all_agree(self, near: list[Words], use: _Use) -> bool:
         """Whether the phone can have been there by each of those fixes."""
         for code in near:
-            if not self._surely_reaches(code, use) and self._measure(decode(code), use).excess_m > 0.0:
+            if not self._surely_reaches(code, use) and self._hold(decode(code), use).excess_m > 0.0:
                 return False
         return True
 
@@ -155,8 +161,7 @@ class Envelope:
         away = max(abs(code[4] - use.latitude), abs(code[5] - use.longitude))
         if away < self._beside:
             return True
-        elapsed_s = abs((code[0] << 8 | code[1]) - use.tick) / TICKS_PER_S
-        return self._is_surely_reached(away, speed_mps(code), elapsed_s)
+        return self._is_surely_reached(away, speed_mps(code), use.apart_ticks(code) / TICKS_PER_S)
 
     def _is_surely_reached(self, away: float, reported_mps: float | None, elapsed_s: float) -> bool:
         """Whether what lies `away` units lies in a square all of which the phone can have reached.
@@ -170,44 +175,40 @@ class Envelope:
             start_mps += reported_mps
         gaining_s = min(elapsed_s, (profile.airliner_mps - start_mps) / profile.acceleration_mps2)
         travelled_m = (start_mps + profile.acceleration_mps2 / 2 * gaining_s) * gaining_s
-        return away < self._beside + travelled_m * _UNITS_PER_M
+        return away < self._beside + travelled_m * UNITS_PER_DIAGONAL_M
 
-    def _by_chain(self, held: list[Words], use: _Use) -> Judgement:
+    def _by_chain(self, held: list[bytes], use: _Use) -> Judgement:
         """Judge by the good fixes next to the transaction: one that says impossible is enough."""
         if not held:
             return self._never_seen()
-        split, count, judged = (
-            _first_after(held, use.tick),
-            self.profile.chain_fixes,
-            self.profile.judged_fixes,
-        )
+        split, count = bisect_left(held, last_of(use.tick)), self.profile.chain_fixes
         start = max(split - count, 0)
-        codes = held[start : split + count]
-        fixes = [decode(code) for code in codes]
-        is_good = good_fixes(fixes, self.profile)
-        good = [number for number, good in enumerate(is_good) if good]
-        after = bisect_left(good, split - start)
+        codes = [words_at(code) for code in held[start : split + count]]
+        is_good = self._chains.good_fixes(codes)
+        good = list(compress(codes, is_good))
+        after, judged = sum(is_good[: split - start]), self.profile.judged_fixes
         judging = good[max(after - judged, 0) : after + judged]
+        fixes = [decode(code) for code in judging]
         beyond = [
             measure
-            for number in judging
-            if not self._surely_reaches(codes[number], use)
-            and (measure := self._measure(fixes[number], use)).excess_m > 0.0
+            for code, fix in zip(judging, fixes, strict=True)
+            if not self._surely_reaches(code, use) and (measure := self._hold(fix, use)).excess_m > 0.0
         ]
-        nearest = min((fixes[number] for number in judging), key=use.apart_ns)
-        refused = [fix for fix, good in zip(fixes, is_good, strict=True) if not good]
-        refused.sort(key=use.apart_ns)
+        nearest = self._hold(min(fixes, key=lambda fix: abs(use.s_after(fix))), use)
+        refused = sorted(compress(codes, map(not_, is_good)), key=use.apart_ticks)[:_SHOWN_REFUSED]
         return self._judgement(
-            max(beyond, key=_excess_m) if beyond else self._measure(nearest, use),
-            [fixes[number] for number in judging],
-            refused[:_SHOWN_REFUSED],
-            self._reasons(beyond, are_refused=bool(refused), nearest_s=use.apart_ns(nearest) / 1e9),
+            max(beyond, key=_excess_m) if beyond else nearest,
+            fixes,
+            [decode(code) for code in refused],
+            self._reasons(beyond, are_refused=bool(refused), nearest_s=abs(nearest.elapsed_s)),
         )
 
-    def _measure(self, fix: Fix, use: _Use) -> _Measure:
+    def _hold(self, fix: Fix, use: _Use) -> _Measure:
+        return self._measure(fix, use, use.s_after(fix))
+
+    def _measure(self, fix: Fix, place: Place, elapsed_s: float) -> _Measure:
         profile = self.profile
-        away_m = distance_m(fix.latitude_deg, fix.longitude_deg, use.latitude_deg, use.longitude_deg)
-        elapsed_s = (use.time_ns - fix.event_time_ns) / 1e9
+        away_m = distance_m(fix.latitude_deg, fix.longitude_deg, place.latitude_deg, place.longitude_deg)
         return _Measure(
             fix,
             away_m,
@@ -218,7 +219,7 @@ class Envelope:
 
     def _cleared(self, code: Words, use: _Use) -> Judgement:
         """The verdict that most transactions get."""
-        measure = self._measure(decode(code), use)
+        measure = self._hold(decode(code), use)
         is_stale = abs(measure.elapsed_s) > self.profile.stale_s
         return self._judgement(measure, (), (), _CLEARED_BUT_STALE if is_stale else _CLEARED)
 
@@ -269,11 +270,6 @@ def _last_before(near: list[Words], tick: int) -> Words:
         if code[0] << 8 | code[1] <= tick:
             return code
     return near[-1]
-
-
-def _first_after(held: list[Words], tick: int) -> int:
-    """How many of the codes, which are in the order of time, are not later than a tick."""
-    return bisect_left(held, (tick >> 8, tick & 255, 256, 0, 0, 0))  # no code has accuracy 256
 
 
 def _excess_m(measure: _Measure) -> float:

@@ -52,13 +52,8 @@ class EnvelopeRule:
         """Whether a location speaks against the verdict."""
         if self._envelope.is_beside(decision, fix):
             return decision.verdict != "cleared"
-        return self._envelope.may_change(
-            decision.verdict,
-            epoch_ns(decision.transaction_time),
-            decision.latitude_deg,
-            decision.longitude_deg,
-            _fix_of(fix),
-        )
+        elapsed_s = (decision.transaction_time - fix.event_time).total_seconds()
+        return self._envelope.may_change(decision.verdict, decision, elapsed_s, _fix_of(fix))
 
 
 def _fix_of(fix: LocationFix) -> Fix:

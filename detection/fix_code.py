@@ -27,7 +27,8 @@ Words = tuple[int, int, int, int, int, int]
 CODE_BYTES: Final = 15
 
 TICK_NS: Final = 31_250_000
-TICKS_PER_S: Final = 32
+TICK_BITS_OF_S: Final = 5
+TICKS_PER_S: Final = 1 << TICK_BITS_OF_S
 ORIGIN_NS: Final = -9_214_560_000 * 1_000_000_000  # 1678-01-01, the first time that a message may have
 _ROUNDING_NS: Final = TICK_NS // 2 - ORIGIN_NS
 _FIRST_TICK: Final = 256  # the first bucket stands for no fix
@@ -36,12 +37,15 @@ _LAST_TICK: Final = 2**40 - 1  # in the year 2766
 LATITUDE_ORIGIN: Final = 900_000_000  # the code of latitude 0
 LONGITUDE_ORIGIN: Final = 1_800_000_000
 
+_BITS_AFTER_TICK: Final = 8 * (CODE_BYTES - 5)
+_ALL_AFTER_TICK: Final = (1 << _BITS_AFTER_TICK) - 1
+
 # Bucket, tick in it, accuracy, speed, latitude and longitude.
 _WORDS: Final = Struct(">IBBBII")
 _pack = _WORDS.pack
 
-words_at: Final[Callable[[bytes, int], Words]] = _WORDS.unpack_from
-"""The fields of the code at an offset in a row of codes, which compare as the codes do."""
+words_at: Final[Callable[..., Words]] = _WORDS.unpack_from
+"""The fields of a code, or of the one at an offset in a row of codes; they compare as the codes do."""
 
 _ACCURACIES_M: Final = tuple(1.05**code for code in range(255))  # 1 m to 242 km
 _SPEEDS_MPS: Final = tuple(0.1 * (1.033**code - 1.0) for code in range(255))  # 0 to 381 m/s
@@ -60,6 +64,11 @@ def tick_of(time_ns: int) -> int:
     """
     tick = (time_ns + _ROUNDING_NS) // TICK_NS
     return tick if _FIRST_TICK <= tick <= _LAST_TICK else min(max(tick, _FIRST_TICK), _LAST_TICK)
+
+
+def last_of(tick: int) -> bytes:
+    """Return bytes that compare as later than the code of any fix at a tick, and earlier than those after."""
+    return (tick << _BITS_AFTER_TICK | _ALL_AFTER_TICK).to_bytes(CODE_BYTES, "big")
 
 
 def encode(tick: int, fix: Fix) -> bytes:
@@ -82,11 +91,6 @@ def encode(tick: int, fix: Fix) -> bytes:
         int(fix.latitude_deg * 1e7 + 900_000_000.5),
         int(fix.longitude_deg * 1e7 + 1_800_000_000.5),
     )
-
-
-def words(codes: bytes) -> list[Words]:
-    """Return the fields of a row of codes."""
-    return list(_WORDS.iter_unpack(codes))
 
 
 def speed_mps(code: Words) -> float | None:

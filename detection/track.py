@@ -26,20 +26,13 @@ overwriting a few of them: every 10 minutes makes 8.8 hours.
 """
 
 from collections.abc import Iterable, Iterator
+from struct import unpack
 from typing import Final
 
 import msgspec
 
 from detection.fix import Fix
-from detection.fix_code import (
-    CODE_BYTES,
-    Words,
-    decode,
-    encode,
-    tick_of,
-    words,
-    words_at,
-)
+from detection.fix_code import CODE_BYTES, Words, decode, encode, tick_of, words_at
 
 DENSE_SLOTS: Final = 53
 # (a ring takes every bucket whose number this divides, how many slots it has, its first slot)
@@ -49,6 +42,7 @@ SLOTS: Final = 64
 
 _OCCUPIED_BYTES: Final = SLOTS // 8
 _NO_CODE: Final = bytes(CODE_BYTES)
+_ONE_CODE: Final = f"{CODE_BYTES}s"
 
 # What one row of the changelog holds: slots next to each other, so that a row's key is paid for once.
 PAGE_SLOTS: Final = 4
@@ -127,13 +121,14 @@ class Track(msgspec.Struct, frozen=True, gc=False, eq=False):
         start = (self.occupied & (1 << slot) - 1).bit_count() * CODE_BYTES
         return self.codes[start : start + CODE_BYTES]
 
-    def sorted_words(self) -> list[Words]:
-        """The codes of all fixes, each once, in the order of time; `fix_code.decode` reads them."""
-        return sorted(set(words(self.codes)))
+    def sorted_codes(self) -> list[bytes]:
+        """The codes of all fixes, each once, in the order of time."""
+        # All cut at once, in half the time of slices; few of them are looked at, so that none is read here.
+        return sorted(set(unpack(_ONE_CODE * (len(self.codes) // CODE_BYTES), self.codes)))
 
     def fixes(self) -> Iterator[Fix]:
         """Every fix that is kept, once, in the order of time."""
-        return map(decode, self.sorted_words())
+        return (decode(words_at(code)) for code in self.sorted_codes())
 
     def dense_near(self, tick: int, offsets: tuple[int, ...]) -> list[Words]:
         """Fixes in the dense ring's buckets around a time, in the order of `offsets`, without the empty ones.
@@ -157,7 +152,7 @@ class Track(msgspec.Struct, frozen=True, gc=False, eq=False):
 
         Nothing can push it out of its dense slot but a later one.
         """
-        return decode(max(words(self.codes))) if self.codes else None
+        return decode(words_at(self.sorted_codes()[-1])) if self.codes else None
 
     def page(self, number: int) -> bytes:
         """One page of the track, 0 to PAGES - 1: the value of its row in the changelog."""

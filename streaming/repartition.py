@@ -1,10 +1,15 @@
 """Records that lie under a wrong key or in a wrong partition go once more through a topic of their own."""
 
+import logging
+
 from faust.types import TP
+from prometheus_client import CollectorRegistry, Counter
 
 from streaming.chunk import Record
 from streaming.outbox import Headers, Outbox
 from streaming.partitions import partition_of
+
+log = logging.getLogger(__name__)
 
 
 def origin_headers(tp: TP, record: Record) -> Headers:
@@ -16,15 +21,39 @@ def origin_headers(tp: TP, record: Record) -> Headers:
     )
 
 
-async def repartition(
-    outbox: Outbox, tp: TP, record: Record, *, topic: str, key: bytes, partition_count: int
-) -> None:
-    """Forward the record's bytes under its right key, with its origin in headers and its own timestamp."""
-    await outbox.send(
-        topic,
-        key,
-        record.value,
-        partition=partition_of(key, partition_count),
-        headers=origin_headers(tp, record),
-        timestamp_ms=record.timestamp,
-    )
+class Repartitioner:
+    """Forwards such records, counts them, and says so once a topic: a producer wants to be mended."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._warned: set[str] = set()
+        self._misplaced = Counter(
+            "misplaced_records",
+            "Input records under another key than their device, or where murmur2 does not put their key.",
+            ["topic"],
+            registry=registry,
+        )
+
+    async def forward(
+        self, outbox: Outbox, tp: TP, record: Record, *, topic: str, key: bytes, partition_count: int
+    ) -> None:
+        """Send the record's bytes to `topic` under its right key, with its origin and its own timestamp."""
+        self._misplaced.labels(tp.topic).inc()
+        if tp.topic not in self._warned:
+            self._warned.add(tp.topic)
+            log.warning(
+                "%s[%d]:%d lies under a wrong key or in a wrong partition and goes to %s, as all of its kind:"
+                " let its producer use the device id as key, and the partitioner of Kafka's own clients"
+                " (librdkafka: partitioner=murmur2_random)",
+                tp.topic,
+                tp.partition,
+                record.offset,
+                topic,
+            )
+        await outbox.send(
+            topic,
+            key,
+            record.value,
+            partition=partition_of(key, partition_count),
+            headers=origin_headers(tp, record),
+            timestamp_ms=record.timestamp,
+        )

@@ -61,14 +61,16 @@ class CaseTable(StructTable[Case]):
 
 
 def docket_of(rows: Iterable[tuple[bytes, bytes]]) -> Docket:
-    """The docket of a partition's rows. Of the closed cases, which are many, only the deadline is read."""
+    """The docket of a partition's rows. Of the closed cases, which are many, only times are read."""
     docket, now_s = Docket(), time.monotonic()
     closed: list[tuple[int, bytes]] = []
     for key, row in rows:
         head = _head_of(row)
+        docket.time.observe(device_of(key), head.record_ms)
         if head.is_open:
             case = _case_of(row)
-            docket.open(key, device_of(key), case, _decision_of(case.decision_json), is_stale=True)
+            decision = _decision_of(case.decision_json)
+            docket.open(key, device_of(key), case, decision, now_s=now_s, is_stale=True)
         else:
             closed.append((head.deadline_ms, key))
     for deadline_ms, key in sorted(closed):

@@ -46,6 +46,7 @@ _TEST_SETTINGS = {
     "SMARTBANK_SESSION_TIMEOUT_S": "6",
     "SMARTBANK_HEARTBEAT_INTERVAL_S": "0.5",
     "SMARTBANK_LOG_LEVEL": "info",
+    "SMARTBANK_FORWARD_WAIT_S": "0",  # nothing is misplaced
     "SMARTBANK_PROFILE": "paper",  # every verdict at once, and it shows which location was the latest
 }
 

@@ -25,6 +25,7 @@ DETECTOR = Detector(
     rule=EnvelopeRule(Envelope(EnvelopeProfile())),
     card_token_of="card:{}".format,
     user_token_of="user:{}".format,
+    forward_wait_s=0.0,
 )
 S_MS = 1000
 GRACE_S = 300
@@ -60,6 +61,7 @@ class Desk:
         name: str = "t-1",
         lat: float = HOME_LAT,
         device: str = "phone",
+        is_forwarded: bool = False,
         **changes: Any,
     ) -> None:
         """A card is used `at_s` seconds after noon."""
@@ -71,7 +73,8 @@ class Desk:
             **{field.replace("_", " "): value for field, value in changes.items()},
         }
         transaction = read_transaction(transaction_message(message))
-        self.sitting.decide(device.encode(), transaction, ms(at_s if arrival_s is None else arrival_s))
+        record_ms = ms(at_s if arrival_s is None else arrival_s)
+        self.sitting.decide(device.encode(), transaction, record_ms, is_forwarded=is_forwarded)
         self._done()
 
     def _done(self) -> None:
@@ -287,6 +290,49 @@ def test_a_transaction_that_arrives_after_its_deadline_is_decided_on_what_is_the
     desk.use(1, name="late")
     assert desk.lines("late") == [(1, "final", "cleared", None)]
     assert "arrived_after_deadline" in desk.outcomes[-1].decision.reasons
+
+
+def hours_ahead(desk: Desk) -> None:
+    """Other phones of the partition have reported of hours that come later."""
+    for device in ("one", "two"):
+        desk.locate(10_000, device=device)
+
+
+def test_locations_that_lay_in_a_wrong_partition_count_though_the_stream_is_ahead() -> None:
+    """They come seconds later, in which a backlog's hours may have passed; then it closes as ever."""
+    desk = Desk(msgspec_replace(DETECTOR, forward_wait_s=5.0))
+    desk.use(1, lat=FAR_LAT)
+    hours_ahead(desk)
+    desk.use(400, name="t-2", lat=FAR_LAT)  # of the device itself, but it says nothing of where it was
+    desk.now_s = 4.9
+    desk.locate(0, lat=FAR_LAT)
+    desk.locate(2, lat=FAR_LAT)
+    desk.locate(301.5, lat=HOME_LAT)
+    assert desk.lines() == [
+        (1, "provisional", "no_location", None),
+        (2, "provisional", "cleared", None),
+        (3, "final", "cleared", None),
+    ]
+    assert len(desk.lines("t-2")) == 1
+    desk.now_s = 5.0
+    desk.locate(10_001, device="one")
+    assert desk.lines("t-2")[-1][1] == "final"
+
+
+def test_a_transaction_that_lay_in_a_wrong_partition_waits_for_its_locations() -> None:
+    """Its deadline has passed by the time of the stream, but not by that of its device."""
+    desk = Desk(msgspec_replace(DETECTOR, forward_wait_s=5.0))
+    hours_ahead(desk)
+    desk.locate(0)
+    desk.use(1, lat=FAR_LAT, is_forwarded=True)
+    desk.locate(1.5, lat=FAR_LAT)
+    desk.locate(3, lat=FAR_LAT)
+    desk.locate(302)
+    assert desk.lines() == [
+        (1, "provisional", "flagged", "flagged"),
+        (2, "provisional", "cleared", "retracted"),
+        (3, "final", "cleared", None),
+    ]
 
 
 def test_more_open_cases_than_there_may_be_are_closed_early_and_say_so() -> None:

@@ -18,7 +18,7 @@ from detection.envelope import (
     _Use,
 )
 from detection.fix import Fix
-from detection.fix_code import decode, tick_of
+from detection.fix_code import decode, tick_of, words_at
 from detection.geodesy import distance_m
 from detection.profile import EnvelopeProfile
 from detection.track import Track, track_of
@@ -242,8 +242,9 @@ def test_only_a_fix_that_speaks_against_the_verdict_may_change_it(
     verdict: Verdict, north_m: float, fix: Fix, *, expected: bool
 ) -> None:
     """So that open transactions are not judged again for every fix."""
-    place = (HOME[0] + north_m / DEGREE_M, HOME[1])
-    assert ENVELOPE.may_change(verdict, NOON_S * 10**9, *place, fix) is expected
+    place = at(0, north_m)
+    elapsed_s = NOON_S - fix.event_time_ns / 1e9
+    assert ENVELOPE.may_change(verdict, place, elapsed_s, fix) is expected
 
 
 def streams() -> st.SearchStrategy[list[Fix]]:
@@ -325,9 +326,12 @@ def test_squares_clear_nothing_that_measuring_would_flag(
     time_ns = round((NOON_S + elapsed_s) * 1e9)
     tick, track = tick_of(time_ns), track_of(fixes)
     use = _Use(time_ns, HOME[0] + north_m / DEGREE_M, HOME[1])
-    for near in (track.dense_near(tick, (1, 0, -1, -2, -7)), track.sorted_words()[:6][::-1]):
+    for near in (
+        track.dense_near(tick, (1, 0, -1, -2, -7)),
+        [words_at(code) for code in track.sorted_codes()[5::-1]],
+    ):
         if ENVELOPE._all_agree(near, use):
-            assert all(ENVELOPE._measure(decode(code), use).excess_m <= 0.0 for code in near)
+            assert all(ENVELOPE._hold(decode(code), use).excess_m <= 0.0 for code in near)
 
 
 @given(streams(), st.sampled_from([0.0, 400.0, 900.0, 40_000.0]), st.integers(-300, 300))

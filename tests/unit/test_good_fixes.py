@@ -1,19 +1,21 @@
 """The largest consistent chain counts."""
 
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, starmap
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detection.fix import Fix
+from detection.fix_code import Words, decode, encode, tick_of, words_at
 from detection.geodesy import distance_m
-from detection.good_fixes import LONGEST_DEGREE_M, are_consistent, good_fixes
+from detection.good_fixes import LONGEST_DEGREE_M, Chains
 from detection.profile import EnvelopeProfile
-from detection.reach import reach_between_m
+from detection.reach import radius_m, reach_between_m
 from tests.strategies import latitudes, longitudes
 
 PROFILE = EnvelopeProfile()
+CHAINS = Chains(PROFILE)
 HOME = (37.3, -121.9)
 DEGREE_M = 111_000.0  # of latitude there, to a few metres a kilometre
 
@@ -35,10 +37,20 @@ def walk(*elapsed_s: float, north_m: float = 0.0) -> list[Fix]:
     return [at(time_s, north_m + time_s) for time_s in elapsed_s]
 
 
+def code_of(fix: Fix) -> Words:
+    """The fix as a track has it."""
+    return words_at(encode(tick_of(fix.event_time_ns), fix))
+
+
+def good_fixes(fixes: list[Fix]) -> list[bool]:
+    """Which of them are good."""
+    return CHAINS.good_fixes([code_of(fix) for fix in fixes])
+
+
 def refused(fixes: list[Fix]) -> list[Fix]:
     """The fixes that do not belong to the chain."""
     ordered = sorted(fixes, key=lambda fix: fix.event_time_ns)
-    return [fix for fix, good in zip(ordered, good_fixes(ordered, PROFILE), strict=True) if not good]
+    return [fix for fix, good in zip(ordered, good_fixes(ordered), strict=True) if not good]
 
 
 GLITCH = at(15.0, 800.0)
@@ -94,7 +106,7 @@ def test_false_fixes_are_refused(fixes: list[Fix], false: list[Fix]) -> None:
 def test_the_antimeridian_is_no_jump() -> None:
     """Ten metres are ten metres there."""
     fixes = [Fix(s * 10**9, -17.0, lon, 1.0, 5.0) for s, lon in ((0, 179.9999), (5, -179.9999), (10, 180.0))]
-    assert good_fixes(fixes, PROFILE) == [True, True, True]
+    assert good_fixes(fixes) == [True, True, True]
 
 
 @pytest.mark.parametrize("pole_deg", [-90.0, 90.0])
@@ -103,7 +115,7 @@ def test_at_a_pole_every_longitude_is_the_same_place(pole_deg: float) -> None:
     fixes = [
         Fix(s * 10**9, pole_deg, longitude, 1.0, 5.0) for s, longitude in ((0, 0.0), (1, 120.0), (2, -60.0))
     ]
-    assert good_fixes(fixes, PROFILE) == [True, True, True]
+    assert good_fixes(fixes) == [True, True, True]
 
 
 @given(latitudes(), longitudes(), st.floats(-1, 1), st.floats(-1, 1))
@@ -127,13 +139,13 @@ def tracks() -> st.SearchStrategy[list[Fix]]:
 @given(tracks())
 def test_no_chain_is_longer(fixes: list[Fix]) -> None:
     """Against trying all of them."""
-    good = [fix for fix, is_good in zip(fixes, good_fixes(fixes, PROFILE), strict=True) if is_good]
-    assert all(are_consistent(*pair, PROFILE) for pair in pairwise(good))
+    good = [fix for fix, is_good in zip(fixes, good_fixes(fixes), strict=True) if is_good]
+    assert all(starmap(CHAINS.are_consistent, pairwise(map(code_of, good))))
     longest = max(
         size
         for size in range(len(fixes) + 1)
         for chain in combinations(fixes, size)
-        if all(are_consistent(*pair, PROFILE) for pair in pairwise(chain))
+        if all(starmap(CHAINS.are_consistent, pairwise(map(code_of, chain))))
     )
     assert len(good) == longest
 
@@ -143,9 +155,13 @@ def test_consistent_is_what_travel_explains(
     latitude_deg: float, north_deg: float, east_deg: float, elapsed_s: float, speed_mps: float
 ) -> None:
     """The square that saves a geodesic says yes only where the geodesic does."""
-    here = Fix(0, latitude_deg, 10.0, speed_mps, 5.0)
     to_lat_deg = min(max(latitude_deg + north_deg, -90.0), 90.0)
-    there = Fix(round(elapsed_s * 1e9), to_lat_deg, 10.0 + east_deg, 0.0, 5.0)
+    codes = (
+        code_of(Fix(0, latitude_deg, 10.0, speed_mps, 5.0)),
+        code_of(Fix(round(elapsed_s * 1e9), to_lat_deg, 10.0 + east_deg, 0.0, 5.0)),
+    )
+    here, there = map(decode, codes)
     apart_m = distance_m(here.latitude_deg, here.longitude_deg, there.latitude_deg, there.longitude_deg)
-    explained_m = PROFILE.fix_drift_m + 10.0 + reach_between_m(here, there, PROFILE)
-    assert are_consistent(here, there, PROFILE) == (apart_m <= explained_m)
+    off_m = PROFILE.fix_drift_m + radius_m(here, PROFILE) + radius_m(there, PROFILE)
+    explained_m = off_m + reach_between_m(here, there, PROFILE)
+    assert CHAINS.are_consistent(*codes) == (apart_m <= explained_m)
