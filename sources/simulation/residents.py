@@ -70,7 +70,7 @@ def find_in_shop(rng: Random, residents: Sequence[Resident], tries: int) -> Resi
 
 def out_of_reach_m(phone: Phone, now_ms: int) -> float:
     """How far from a phone in a gap nobody can be who was, or will be, at an end of the gap."""
-    before_ms, after_ms = now_ms - (phone.last_report_ms), phone.next_report_ms - now_ms
+    before_ms, after_ms = now_ms - phone.last_report_ms, phone.next_report_ms - now_ms
     return _TOWN_M + _FASTEST_MPS * (max(before_ms, after_ms) / 1000 + 2)
 
 
