@@ -11,15 +11,14 @@ from sources.simulation.categories import Category, category_shares
 from sources.simulation.outbox import Outbox
 from sources.simulation.phones import Phone
 from sources.simulation.purchases import online_purchase
-from sources.simulation.residents import Resident, find, find_in_shop
-from sources.simulation.routine import DAY_MS, HOUR_MS, LOCAL_TIME_MS
+from sources.simulation.residents import Resident, find, find_on_errand
+from sources.simulation.routine import local_hour
 from sources.simulation.scenario import Scenario, Simulated
 from sources.simulation.sky import Sky
 from sources.simulation.stories import Stories
 from sources.simulation.towns import World, anywhere
 
-_IN_SHOP_SHARE = 0.8  # of the plain honest purchases, as far as anybody is in a shop
-_TRIES_IN_SHOP = 15
+_ERRAND_SHARE = 0.6  # of the plain honest purchases, as far as anybody has gone shopping
 _STEADY = (1.0,) * 24
 # Purchases by the hour of the day, as multiples of the mean; our own round figures.
 _BY_HOUR = (
@@ -83,8 +82,7 @@ class City:
         """Somebody buys; where nobody is in the right position for the category drawn, in the next best."""
         self._plan_in(now_ms, self._purchases_per_s, self._purchase)
         rng = self._rng
-        hour = (now_ms + LOCAL_TIME_MS) % DAY_MS // HOUR_MS
-        if rng.random() * max(self._weights) >= self._weights[hour]:
+        if rng.random() * max(self._weights) >= self._weights[local_hour(now_ms)]:
             return ()
         category = rng.choices(self._categories, cum_weights=self._cumulative_shares)[0]
         if category == Category.UNKNOWN_DEVICE:
@@ -92,8 +90,8 @@ class City:
             return self._outbox.transaction(
                 stranger(rng), category, online_purchase(rng, self._world, place), now_ms
             )
-        shops = category == Category.LEGIT_NEAR and rng.random() < _IN_SHOP_SHARE
-        if shops and (resident := find_in_shop(rng, self._residents, _TRIES_IN_SHOP)):
+        is_errand = category == Category.LEGIT_NEAR and rng.random() < _ERRAND_SHARE
+        if is_errand and (resident := find_on_errand(rng, self._residents)):
             return self._stories.tell(category, resident, now_ms)
         instead = [Category.FRAUD_NEAR] if category.expected == "flagged" else []
         for wanted in (category, *instead, Category.LEGIT_NEAR, Category.LEGIT_STALE):

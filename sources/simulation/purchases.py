@@ -9,11 +9,14 @@ from pyproj import Geod
 from models.times import utc_datetime
 from sources.simulation.customers import Account
 from sources.simulation.phones import Phone
+from sources.simulation.routine import local_hour
 from sources.simulation.streets import Place
 from sources.simulation.towns import TRADES, Merchant, World
 
 _BESIDE_PHONE_M = 14.0  # in each direction: within 20 m of it
 _SEEN_SHOPS = 20
+_OPEN_HOURS = range(7, 23)
+_IN_STORE_SHARE = 0.85  # of honest purchases, where there is an open shop
 _WGS84 = Geod(ellps="WGS84")
 _ENCODER = msgspec.json.Encoder()
 
@@ -28,10 +31,11 @@ class Purchase(NamedTuple):
 
 
 def honest_purchase(rng: Random, world: World, phone: Phone, now_ms: int) -> Purchase:
-    """In the shop that the customer is in; elsewhere on the net, from where the phone is."""
+    """In the shop that the customer is in or next to, if it is open; or on the net, where the phone is."""
     leg = phone.routine.move_to(now_ms)
     life, shop = phone.routine.life, phone.routine.shop_now
-    if shop is not None and shop.spot is not None:
+    goes_in = local_hour(now_ms) in _OPEN_HOURS and rng.random() < _IN_STORE_SHARE
+    if goes_in and shop is not None and shop.spot is not None and phone.kind != "tablet":
         return Purchase(shop, life.town.place_of(shop.spot), False, shop.amount(rng))  # noqa: FBT003
     east_m, north_m = leg.spot_at(now_ms)
     place = life.town.ground.place(

@@ -13,6 +13,7 @@ from sources.simulation.towns import Town
 
 _TABLET_SHARE = 0.3
 _TRIES = 40
+_TRIES_ON_ERRAND = 15
 _REST_MS = 60_000  # so long a phone shows no oddity after another, or busy phones would always be odd
 _FASTEST_MPS = 320.0  # faster than any airliner
 _FURTHEST_NEAREST_M = 10_000_000.0  # of a place out of reach: it must still find room on the earth
@@ -58,12 +59,12 @@ def find(rng: Random, residents: Sequence[Resident], category: Category, now_ms:
     return None
 
 
-def find_in_shop(rng: Random, residents: Sequence[Resident], tries: int) -> Resident | None:
-    """Somebody who was in a shop when the phone was last asked."""
-    for _ in range(tries):
+def find_on_errand(rng: Random, residents: Sequence[Resident]) -> Resident | None:
+    """Somebody who has gone to a shop, as far as the phone was asked."""
+    for _ in range(_TRIES_ON_ERRAND):
         resident = residents[int(rng.random() * len(residents))]
         phone = resident.phone
-        if phone.is_reporting and phone.routine.shop_now and not phone.drift.fixes_left:
+        if phone.is_reporting and phone.routine.is_on_an_errand and not phone.drift.fixes_left:
             return resident
     return None
 

@@ -54,8 +54,8 @@ def spot_at(walked: list[Leg], time_ms: int) -> Spot:
 
 def share_at(people: list[tuple[Life, list[Leg]]], time_ms: int, *, at_work: bool) -> float:
     """How many of those who work are at work, or at home, at a time."""
-    working = [(life, walked) for life, walked in people if life.work is not None]
-    there = [spot_at(walked, time_ms) == (life.work if at_work else life.home) for life, walked in working]
+    working = [(life.work if at_work else life.home, walked) for life, walked in people if life.work]
+    there = [stop is not None and spot_at(walked, time_ms) == stop.spot for stop, walked in working]
     return sum(there) / len(there)
 
 
