@@ -41,7 +41,7 @@ class CardTesting:
         tried: set[str] = set()
         for _ in range(rng.randint(*CARDS)):
             amount = round(base_amount + rng.choice(_AMOUNT_STEPS), 2)
-            self._agenda.plan(now_ms, partial(self._test, Purchase(site, place, True, amount), tried))  # noqa: FBT003
+            self._agenda.plan(now_ms, partial(self._test, Purchase(site, place, amount), tried))
             now_ms += rng.randint(*_PAUSE_MS)
 
     def _test(self, purchase: Purchase, tried: set[str], now_ms: int) -> Sent:

@@ -11,7 +11,7 @@ from sources.simulation.customers import Account
 from sources.simulation.phones import Phone
 from sources.simulation.routine import local_hour
 from sources.simulation.streets import Place
-from sources.simulation.towns import TRADES, Merchant, World
+from sources.simulation.towns import ONLINE, Merchant, World
 
 _BESIDE_PHONE_M = 14.0  # in each direction: within 20 m of it
 _SEEN_SHOPS = 20
@@ -26,8 +26,12 @@ class Purchase(NamedTuple):
 
     merchant: Merchant
     place: Place
-    is_online: bool
     amount: float
+
+    @property
+    def is_online(self) -> bool:
+        """Else somebody stood at a terminal."""
+        return self.merchant.category == ONLINE
 
 
 def honest_purchase(rng: Random, world: World, phone: Phone, now_ms: int) -> Purchase:
@@ -36,7 +40,7 @@ def honest_purchase(rng: Random, world: World, phone: Phone, now_ms: int) -> Pur
     life, shop = phone.routine.life, phone.routine.shop_now
     goes_in = local_hour(now_ms) in _OPEN_HOURS and rng.random() < _IN_STORE_SHARE
     if goes_in and shop is not None and shop.spot is not None and phone.kind != "tablet":
-        return Purchase(shop, life.town.place_of(shop.spot), False, shop.amount(rng))  # noqa: FBT003
+        return Purchase(shop, life.town.place_of(shop.spot), shop.amount(rng))
     east_m, north_m = leg.spot_at(now_ms)
     place = life.town.ground.place(
         east_m + rng.uniform(-_BESIDE_PHONE_M, _BESIDE_PHONE_M),
@@ -48,7 +52,7 @@ def honest_purchase(rng: Random, world: World, phone: Phone, now_ms: int) -> Pur
 def online_purchase(rng: Random, world: World, place: Place) -> Purchase:
     """On the net, from that place."""
     site = rng.choice(world.sites)
-    return Purchase(site, place, True, site.amount(rng))  # noqa: FBT003
+    return Purchase(site, place, site.amount(rng))
 
 
 def foreign_purchase(
@@ -60,13 +64,12 @@ def foreign_purchase(
     spot = leg.spot_at(now_ms)
     for shop in rng.choices(town.shops, k=_SEEN_SHOPS) if rng.random() < 0.5 else ():
         if shop.spot and nearest_m <= shop.spot.distance_m(spot) <= furthest_m:
-            return Purchase(shop, town.place_of(shop.spot), False, shop.amount(rng))  # noqa: FBT003
+            return Purchase(shop, town.place_of(shop.spot), shop.amount(rng))
     place = away(rng, town.ground.place(*spot), distances_m)
     if rng.random() < 0.5:
         return online_purchase(rng, world, place)
-    category = rng.choices(list(TRADES), [trade.share for trade in TRADES.values()])[0]
-    shop = Merchant.random(rng, category)
-    return Purchase(shop, place, False, shop.amount(rng))  # noqa: FBT003
+    shop = Merchant.random(rng, rng.choice(town.shops).category)
+    return Purchase(shop, place, shop.amount(rng))
 
 
 def away(rng: Random, place: Place, distances_m: tuple[float, float]) -> Place:

@@ -104,7 +104,7 @@ class World:
     def random(cls, rng: Random) -> "World":
         """The towns are real, their shops are not."""
         towns = [
-            _town(rng, name, Place(latitude_deg, longitude_deg), number == 0)
+            _town(rng, name, Place(latitude_deg, longitude_deg), is_home=number == 0)
             for number, (name, latitude_deg, longitude_deg) in enumerate(_TOWNS)
         ]
         sites = [Merchant.random(rng, ONLINE) for _ in range(_MERCHANTS_ONLINE)]
@@ -116,7 +116,7 @@ def anywhere(rng: Random) -> Spot:
     return Spot(rng.uniform(-HALF_WIDTH_M, HALF_WIDTH_M), rng.uniform(-HALF_WIDTH_M, HALF_WIDTH_M))
 
 
-def _town(rng: Random, name: str, centre: Place, is_home: bool) -> Town:  # noqa: FBT001
+def _town(rng: Random, name: str, centre: Place, *, is_home: bool) -> Town:
     count = _MERCHANTS_AT_HOME if is_home else _MERCHANTS_ELSEWHERE
     shops_of = {
         category: [
