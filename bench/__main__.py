@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import files, gateway, latency, memory, recovery, replay, throughput
+from bench import files, gateway, latency, memory, recovery, replay, simulate, throughput
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -17,8 +17,9 @@ _BENCHMARKS = {
     "replay": replay.measure,
     "files": files.measure,
     "gateway": gateway.measure,
+    "simulate": simulate.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "simulate"}
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay and files: records",
+        help="throughput: fixes, and as many purchases; replay, files, simulate: records",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput and latency")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

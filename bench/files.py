@@ -24,8 +24,8 @@ from sources.event_file import Event, read_events, write_events
 from sources.files.forms import InputFile, form_of
 from sources.files.in_order import sorted_by_arrival
 from sources.files.result import Placed
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 
 _FLOOR = "events.jsonl"  # whose lines are decoded as they are
 _UNSORTED = "transactions-unsorted.csv"
@@ -74,7 +74,7 @@ def _simulated(count: int, topic: str) -> list[Event]:
         seed=1,
         start_time_ms=1_767_225_600_000,
         duration_s=count / 100,
-        devices=500 if wants_fixes else 1,
+        customers=500 if wants_fixes else 1,
         transactions_per_s=0.1 if wants_fixes else 100,
         malformed_share=0,
     )

@@ -22,8 +22,8 @@ from bench.contest import Contestant, Options, take_turns
 from bench.report import Section, ratio, spread
 from models.dead_letter import DeadLetter
 from sources.event_file import read_events, write_events
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 from streaming.errors import RecordError
 from streaming.garbage import collect_less_often
 
@@ -86,7 +86,7 @@ def _simulate(path: Path, events: int) -> None:
         seed=1,
         start_time_ms=1_767_225_600_000,
         duration_s=events / (_PHONES * _REPORTS_PER_S + _PURCHASES_PER_S),
-        devices=_PHONES,
+        customers=_PHONES,
         transactions_per_s=_PURCHASES_PER_S,
     )
     made = simulate(

@@ -31,8 +31,8 @@ from models.decision import Decision
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from sources.event_file import Event
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 from streaming.errors import RecordError
 
 READY_TIMEOUT_S = 60.0
@@ -381,7 +381,7 @@ def simulated_events(*, seed: int, devices: int = 5, duration_s: float = 600.0) 
         seed=seed,
         start_time_ms=int(time.time() * 1000) - 86_400_000,
         duration_s=duration_s,
-        devices=devices,
+        customers=devices,
         transactions_per_s=1.0,
         fraud_share=0.2,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sources.event_file import Event
 
 _PURCHASES_PER_S = 2.0
-_DEVICES = 40
+_CUSTOMERS = 40
 _FRAUD_SHARE = 0.25
 
 
@@ -69,16 +69,17 @@ def demo(
 
 def _simulated(topics: "Topics", seconds: float, seed: int) -> "Iterator[Event]":
     """Phones and purchases from now on, a quarter of them fraud: something must be seen."""
-    from sources.scenario import Scenario
-    from sources.simulator import simulate
+    from sources.simulation.scenario import Scenario
+    from sources.simulation.simulator import simulate
 
     scenario = Scenario(
         seed=seed,
         start_time_ms=int(time.time() * 1000),
         duration_s=seconds,
-        devices=_DEVICES,
+        customers=_CUSTOMERS,
         transactions_per_s=_PURCHASES_PER_S,
         fraud_share=_FRAUD_SHARE,
+        card_testing_share=0.0,  # a wave would be all that is seen
     )
     made = simulate(
         scenario, location_topic=topics.location_data.name, transaction_topic=topics.transaction_data.name

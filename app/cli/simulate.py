@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.topics import topics_of
 from sources.event_file import Event, write_events
 from sources.labels import LabelWriter
-from sources.scenario import LAST_ARRIVAL_MS, Scenario, Simulated
+from sources.simulation.scenario import LAST_ARRIVAL_MS, Scenario, Simulated
 from streaming.errors import ConfigError
 
 
@@ -33,13 +33,21 @@ def simulate(
         typer.Option(
             parser=per_second,
             metavar="N/s",
-            help="Transactions per second. On top: a location from each device every 5 s or so.",
+            help="Transactions per second. On top: a location of each customer every 5 s or so.",
         ),
     ] = 5.0,
     seconds: Annotated[float, typer.Option(help="How much time is simulated.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Equal seeds and starts give equal events.")] = 1,
-    devices: Annotated[int, typer.Option(help="Phones that report.")] = 100,
+    customers: Annotated[
+        int, typer.Option("--customers", "--devices", help="Each has a phone that reports.")
+    ] = 100,
     fraud_share: Annotated[float, typer.Option(help="Of the transactions; from 0 to 1.")] = 0.05,
+    card_testing_share: Annotated[
+        float, typer.Option(help="Of the transactions, in waves of 20 to 40 cards.")
+    ] = 0.01,
+    by_hour: Annotated[
+        bool, typer.Option("--by-hour", help="The rate follows San Jose's day; --rate is its mean.")
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Event file to write, instead of Kafka.")] = None,
     labels: Annotated[Path | None, typer.Option(help="CSV file to write: the truth by transaction.")] = None,
     speed: Annotated[float | None, typer.Option(help="Times real time. To Kafka only.")] = None,
@@ -47,13 +55,14 @@ def simulate(
         str | None, typer.Option(help="First time, ISO 8601. With --output only, which ends now by default.")
     ] = None,
 ) -> None:
-    """Simulate phones in San Jose, honest purchases and fraud.
+    """Simulate a bank in San Jose: customers with phones, honest purchases and fraud.
 
     Without --output the events go to Kafka as they happen, with times of now; with --speed above 1, with
     times that lie in the past and catch up with the clock at the end. With --output they go into a file at
     once.
     """
-    from sources.simulator import simulate as simulated_events
+    from sources.simulation.simulator import simulate as simulated_events
+    from streaming.garbage import collect_less_often
 
     settings = Settings.from_env(os.environ)
     topics, now_s = topics_of(settings), time.time()
@@ -61,13 +70,16 @@ def simulate(
         seed=seed,
         start_time_ms=_start_ms(now_s, seconds, start, speed, has_output=output is not None),
         duration_s=seconds,
-        devices=devices,
+        customers=customers,
         transactions_per_s=rate,
         fraud_share=fraud_share,
+        card_testing_share=card_testing_share,
+        by_hour=by_hour,
     )
     made = simulated_events(
         scenario, location_topic=topics.location_data.name, transaction_topic=topics.transaction_data.name
     )
+    collect_less_often()
     tally: Counter[str] = Counter()
     with ExitStack() as stack:
         label_writer = stack.enter_context(LabelWriter(labels)) if labels else None

@@ -19,8 +19,8 @@ from app.settings import PROJECT_DIR
 from app.topic_admin import create_topics
 from sources.event_file import Event, write_events
 from sources.labels import read_labels
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 from streaming.errors import ConfigError, OutputLostError, RetryableError
 from tests.files import transaction_row, write_csv
 from tests.messages import read_location, read_transaction
@@ -50,7 +50,7 @@ def simulated(start_time_ms: int, *, seed: int = 3) -> list[Event]:
         seed=seed,
         start_time_ms=start_time_ms,
         duration_s=600,
-        devices=20,
+        customers=20,
         transactions_per_s=2,
         malformed_share=0.05,
         duplicate_share=0.05,
@@ -346,7 +346,8 @@ def test_a_simulation_into_a_file_repeats_itself(tmp_path: Path) -> None:
     nobody = Pipeline("127.0.0.1:1", tmp_path)
     outputs = [tmp_path / "one.jsonl.gz", tmp_path / "two.jsonl.gz"]
     for output in outputs:
-        arguments = ("--seconds", "60", "--start", "2026-01-01T00:00Z", "--output", str(output))
+        when = ("--seconds", "60", "--start", "2026-01-01T00:00Z")
+        arguments = (*when, "--customers", "50", "--output", str(output))
         done = run_app(nobody, "simulate", *arguments)
         assert done.returncode == 0, done.stderr
     assert outputs[0].read_bytes() == outputs[1].read_bytes()

@@ -14,8 +14,8 @@ from detection.detector import Detector, Outcome
 from detection.profile import EnvelopeProfile
 from sources.event_file import Event, read_events
 from sources.labels import Label, read_labels
-from sources.scenario import Scenario
-from sources.simulator import simulate
+from sources.simulation.scenario import Scenario
+from sources.simulation.simulator import simulate
 
 LABELLED_DIR = PROJECT_DIR.parent / "shared" / "data" / "labelled"
 TOPICS = topics_of(Settings())
@@ -60,14 +60,12 @@ def test_the_labelled_events_are_judged_as_well_as_ever() -> None:
     check_categories(labels, verdicts, 0.98)
 
 
-@pytest.mark.parametrize("seed", [29, 32])
+@pytest.mark.parametrize("seed", [14, 29])
 def test_the_simulated_stream_is_judged_as_well_as_ever(seed: int) -> None:
     """Wherever this runs.
 
-    Seen on seeds 11 to 40: final verdicts without an error; of the first ones, precision 0.981 or more (seed
-    32), recall 0.988 or more (seed 29), false-positive rate 0.0038 or less (seed 32). First verdicts err
-    while a phone has told nothing yet, or only one or two fixes of which one is false. The floors leave room
-    for one wrong final verdict.
+    Seen on seeds 11 to 40: final verdicts without an error; of the first ones, precision 1, recall 0.9949 or
+    more (seeds 14 and 29), false-positive rate 0. The floors leave room for one wrong final verdict.
     """
     labels: dict[str, Label] = {}
     verdicts = verdicts_on(simulated(seed, labels))
@@ -83,7 +81,7 @@ def simulated(seed: int, labels: dict[str, Label]) -> Iterator[Event]:
         seed=seed,
         start_time_ms=1_767_225_600_000,
         duration_s=1200,
-        devices=40,
+        customers=40,
         transactions_per_s=1,
         fraud_share=0.15,
     )

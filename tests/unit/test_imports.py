@@ -132,7 +132,7 @@ def requirement_lines(name: str) -> list[str]:
         ("streaming", "from models.fix import Fix"),
         ("models", "import detection"),
         ("tables", "def late():\n    from agents import decide"),
-        ("sinks", "if TYPE_CHECKING:\n    import sources.simulator"),
+        ("sinks", "if TYPE_CHECKING:\n    import sources.simulation.simulator"),
         ("agents", "from ..app import topics"),
         ("app", "from tests import conftest"),
     ],

@@ -25,29 +25,40 @@ class Simulated(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What to simulate. Shares hold on average; few devices may be short of fitting moments.
+    """What to simulate. Shares hold on average; few customers may be short of fitting moments.
 
-    Locations come on top of the transactions: one in 5 s from each device that is not in a gap. Repeats and
-    malformed records, as shares of these events, come on top of both. Raises ConfigError.
+    Locations come on top of the transactions: one in 5 s from each customer's phone that is not in a gap, and
+    a few from tablets. Repeats and malformed records, as shares of these events, come on top of both. Card
+    testing takes its share of the transactions first; the other shares are of what is left.
+    Raises ConfigError.
     """
 
     seed: int
     start_time_ms: int
     duration_s: float
-    devices: int
+    customers: int
     transactions_per_s: float
     fraud_share: float = 0.05
     unknown_device_share: float = 0.02
+    card_testing_share: float = 0.01
     malformed_share: float = 0.002
     duplicate_share: float = 0.01
+    by_hour: bool = False
+    """The rate follows the hours of San Jose's day, with `transactions_per_s` for its mean."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
-        if self.devices < 1 or self.start_time_ms < 0:
-            raise ConfigError("a simulation needs one device or more, and a start after 1970")
+        if self.customers < 1 or self.start_time_ms < 0:
+            raise ConfigError("a simulation needs one customer or more, and a start after 1970")
         if not 0 < self.duration_s < float("inf") or not 0 <= self.transactions_per_s < float("inf"):
             raise ConfigError("a simulation needs a duration above 0 and a rate that is not negative")
-        shares = (self.fraud_share, self.unknown_device_share, self.malformed_share, self.duplicate_share)
+        shares = (
+            self.fraud_share,
+            self.unknown_device_share,
+            self.card_testing_share,
+            self.malformed_share,
+            self.duplicate_share,
+        )
         if not all(0 <= share <= 1 for share in shares) or self.fraud_share + self.unknown_device_share > 1:
             raise ConfigError(
                 f"shares lie between 0 and 1; those of fraud ({self.fraud_share:g}) and of unknown devices"

@@ -1,5 +1,6 @@
 """Values that no producer should send, and some do."""
 
+import re
 from collections.abc import Callable
 from random import Random
 
@@ -7,7 +8,9 @@ _INSTEAD = ("", "{", "[]", "null", "\0", '"text"', "42", "\udcff\udcfe")  # the 
 _SPOIL: tuple[Callable[[str], str], ...] = (
     lambda value: value[: len(value) // 2],
     lambda value: value.replace('"DeviceId"', '"Device"').replace('"Device ID"', '"Device"'),
-    lambda value: value.replace('Latitude":"', 'Latitude":"N').replace('Latitude":3', 'Latitude":13'),
+    lambda value: re.sub(
+        r'Latitude":(?=[-\d])', 'Latitude":99', value.replace('Latitude":"', 'Latitude":"N')
+    ),
     lambda value: value.replace('"Time":"', '"Time":"on ').replace('"Timestamp":"', '"Timestamp":"on '),
 )
 
