@@ -100,7 +100,7 @@ class Phone:
         east_m, north_m = east_m + error_east * leg.accuracy_m, north_m + error_north * leg.accuracy_m
         if (drift := self.drift).fixes_left:
             east_m, north_m = east_m + drift.east_m, north_m + drift.north_m
-            self.drift = drift._replace(fixes_left=drift.fixes_left - 1)
+            self.drift = Drift(drift.east_m, drift.north_m, drift.fixes_left - 1)
         place = self._ground.place(east_m, north_m)
         if not self.is_reporting:  # it has been switched on: a few fixes must establish where it is
             self.disturbed_until_ms = max(self.disturbed_until_ms, now_ms)
