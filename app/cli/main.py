@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from app.cli.bridge import bridge
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
@@ -33,6 +34,7 @@ cli.add_typer(topics_app, name="topics")
 for command in (
     demo,
     simulate,
+    bridge,
     produce,
     replay,
     explain,
