@@ -47,3 +47,12 @@ class TopicFilter:
             if expected not in ("+", level):
                 raise UnexpectedTopicError("the topic does not match the filter")
         return levels[fixed.index("+")] if "+" in fixed else None
+
+    def topic_of(self, device_id: str) -> str:
+        """The topic of a device's messages. Raises ValueError where the filter does not say it."""
+        wanted = self._levels
+        if wanted.count("+") != 1 or wanted[-1] == "#" or set(device_id) & set("/+#\0"):
+            raise ValueError(
+                "wanted a filter with one + and no #, and a device id that is one level of a topic"
+            )
+        return "/".join(device_id if level == "+" else level for level in wanted)

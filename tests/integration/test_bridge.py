@@ -1,6 +1,8 @@
 """The bridge between a real MQTT broker and a real Kafka, as a user starts it."""
 
 import json
+import os
+import re
 import socket
 import urllib.error
 import urllib.request
@@ -12,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from privacy.field_encryption import FieldCipher
 from tests.bridge import BridgeProcess, bridge
+from tests.integration.commands import run
 from tests.messages import location_message
 from tests.mosquitto import BRIDGE, DEVICES, Mosquitto, Publisher
 from tests.pipeline import Pipeline, wait_until
@@ -111,6 +114,40 @@ def test_what_is_published_while_the_bridge_is_away_waits_for_it(
         wait_until(lambda: pipeline.count(pipeline.topics.location_data) >= 500, GONE_S, "locations")
     numbers = [json.loads(r.value)["MessageId"] for r in pipeline.records(pipeline.topics.location_data)]
     assert sorted(set(numbers)) == list(range(500))
+
+
+def test_simulated_sensors_publish_and_the_bridge_brings_it_to_kafka(
+    mosquitto: Mosquitto, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Encrypted, with made-up readings; what the simulator spoils on purpose becomes dead letters."""
+    keys_file = tmp_path / "fields.key"
+    keys_file.write_bytes(Fernet.generate_key())
+    keys = {"iot_field_keys_file": str(keys_file)}
+    required = settings_of(mosquitto, pipeline, iot_encryption="required", **keys)
+    sensors = {**os.environ, **settings_of(mosquitto, pipeline, DEVICES, **keys)}
+    with bridge(required, tmp_path) as running:
+        options = ("--seconds", "5", "--rate", "5", "--seed", "3", "--fake-share", "0.5", "--noise-m", "5")
+        done = run(sensors, "simulate", "--source", "mqtt", "--encrypt", *options)
+        assert done.returncode == 0, done.stderr
+        published, made_up, to_kafka = (
+            int(re.search(rf"([\d,]+) {what}", done.stdout)[1].replace(",", ""))  # type: ignore[index]
+            for what in ("accepted", "of them made up", "others to Kafka")
+        )
+        wait_until(lambda: arrived(pipeline) >= published, GONE_S, "all that was published")
+        assert running.terminate() == 0
+    assert made_up > 0
+    assert published > 2 * made_up
+    assert arrived(pipeline) == published
+    assert pipeline.count(pipeline.topics.transaction_data) == to_kafka > 0
+    assert set(pipeline.dead_letter_reasons()) <= {"malformed", "not_encrypted", "undecryptable"}
+    records = pipeline.records(pipeline.topics.location_data)
+    assert all(json.loads(record.value)["DeviceId"].encode() == record.key for record in records)
+    assert len(records) > published / 2
+
+
+def arrived(pipeline: Pipeline) -> int:
+    """Records that came out of the bridge."""
+    return pipeline.count(pipeline.topics.location_data) + pipeline.count(pipeline.topics.dead_letters)
 
 
 @pytest.mark.parametrize(
