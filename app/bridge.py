@@ -32,7 +32,7 @@ async def run_bridge(settings: Settings) -> None:
     broker refuses the subscription, OutputLostError where Kafka refuses records for good.
     """
     iot_connection, topic_filter, reader = (
-        iot_connection_of(settings),
+        iot_connection_of(settings, settings.iot_client_id),
         topic_filter_of(settings),
         reader_of(settings),
     )

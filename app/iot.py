@@ -11,7 +11,7 @@ from sources.iot.topic_filter import TopicFilter
 from streaming.errors import ConfigError
 
 
-def iot_connection_of(settings: Settings, *, client_id: str = "") -> IotConnection:
+def iot_connection_of(settings: Settings, client_id: str) -> IotConnection:
     """Where the broker is and who we are there. Raises ConfigError where a setting or file is missing."""
     if not settings.iot_endpoint:
         raise ConfigError(
@@ -23,7 +23,7 @@ def iot_connection_of(settings: Settings, *, client_id: str = "") -> IotConnecti
         cert_file=_readable(settings.iot_cert_file, "SMARTBANK_IOT_CERT_FILE"),
         key_file=_readable(settings.iot_key_file, "SMARTBANK_IOT_KEY_FILE"),
         ca_file=_readable(settings.iot_ca_file, "SMARTBANK_IOT_CA_FILE") if settings.iot_ca_file else None,
-        client_id=client_id or settings.iot_client_id,
+        client_id=client_id,
         throttle=settings.iot_throttle,
     )
 

@@ -54,7 +54,7 @@ async def _play(
     encrypt: bool,
 ) -> Counter[str]:
     topics, counts = topics_of(settings), Counter[str]()
-    iot_connection = iot_connection_of(settings, client_id=f"{settings.iot_client_id}-sensors")
+    iot_connection = iot_connection_of(settings, client_id=settings.iot_sensors_client_id)
     cipher = field_cipher_of(settings) if encrypt else None
     async with (
         intake_of(connection_of(settings), settings, topics.transaction_data) as intake,

@@ -173,8 +173,10 @@ class Settings:
     )
     iot_client_id: str = _setting(
         "smart-bank-bridge",
-        "Client id of the bridge, another one for each: the broker keeps a session under it. `simulate` adds"
-        " -sensors.",
+        "Client id of the bridge, another one for each: the broker keeps a session under it.",
+    )
+    iot_sensors_client_id: str = _setting(
+        "smart-bank-sensors", "Client id of `simulate --source mqtt`, which publishes for all devices."
     )
     iot_topic_filter: str = _setting(
         "devices/+/location",

@@ -14,33 +14,16 @@ from typing import Self
 import trustme
 from awscrt import mqtt5
 
+from app.settings import PROJECT_DIR
 from sources.iot.mqtt import IotConnection, mqtt_client
 
-BRIDGE, DEVICES = "bridge", "devices"  # common names of certificates; the stranger's has no rights
+BRIDGE, DEVICES = "smart-bank-bridge", "smart-bank-sensors"  # common names of certificates
+DEVICE = "laptop-1"
 
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 15.0
 _LOWEST_FAILURE = 0x80  # MQTT 5, 3.4.2.1
-_CONFIG = """
-listener {port} 127.0.0.1
-cafile {folder}/ca.pem
-certfile {folder}/broker.crt
-keyfile {folder}/broker.key
-require_certificate true
-use_identity_as_username true
-allow_anonymous false
-acl_file {folder}/acl
-persistence true
-persistence_location {folder}/data/
-max_queued_messages 0
-max_inflight_messages 0
-"""
-_ACL = f"""
-user {BRIDGE}
-topic read devices/#
-user {DEVICES}
-topic write devices/#
-"""
+_DEPLOYED = PROJECT_DIR / "deploy" / "mosquitto"
 
 
 def find_mosquitto() -> str | None:
@@ -62,15 +45,28 @@ class Mosquitto:
         (folder / "data").mkdir()
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-        for name in ("broker", BRIDGE, DEVICES, "stranger"):
+        for name in ("broker", BRIDGE, DEVICES, DEVICE):
             issued = authority.issue_cert("localhost", "127.0.0.1", common_name=name)
             issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
             issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.crt"))
-        (folder / "acl").write_text(_ACL)
-        user = "user root\n" if os.geteuid() == 0 else ""  # else it gives up its rights to the folder
-        (folder / "mosquitto.conf").write_text(_CONFIG.format(port=self.port, folder=folder) + user)
+        (folder / "mosquitto.conf").write_text(self._config())
         self._command = [program, "-c", str(folder / "mosquitto.conf")]
         self._process: subprocess.Popen[bytes] | None = None
+
+    def _config(self) -> str:
+        """What deploy/mosquitto/ says, with our paths and port."""
+        text = (_DEPLOYED / "mosquitto.conf").read_text()
+        ours = {
+            "listener 8883": f"listener {self.port} 127.0.0.1",
+            "/mosquitto/certs/": f"{self.folder}/",
+            "/mosquitto/config/": f"{_DEPLOYED}/",
+            "/mosquitto/data/": f"{self.folder}/data/",
+        }
+        for theirs, our in ours.items():
+            assert theirs in text
+            text = text.replace(theirs, our)
+        # As root it would otherwise become a user who may not write to the folder.
+        return text + ("user root\n" if os.geteuid() == 0 else "")
 
     def start(self) -> Self:
         """Start it, with what it kept; return when it listens."""

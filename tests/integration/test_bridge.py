@@ -16,7 +16,7 @@ from privacy.field_encryption import FieldCipher
 from tests.bridge import BridgeProcess, bridge
 from tests.integration.commands import run
 from tests.messages import location_message
-from tests.mosquitto import BRIDGE, DEVICES, Mosquitto, Publisher
+from tests.mosquitto import BRIDGE, DEVICE, DEVICES, Mosquitto, Publisher
 from tests.pipeline import Pipeline, wait_until
 
 pytestmark = pytest.mark.kafka
@@ -168,3 +168,12 @@ def test_what_cannot_work_ends_with_a_line_that_says_what_to_do(
     assert refused.process.wait(60) == 1
     assert said in refused.log
     assert "Traceback" not in refused.log
+
+
+def test_a_device_publishes_under_its_own_name_only(mosquitto: Mosquitto) -> None:
+    """By the ACL in deploy/mosquitto/, as by the policy in deploy/aws/."""
+    with Publisher(mosquitto.connection(DEVICE, DEVICE)) as publisher:
+        for topic in (f"devices/{DEVICE}/location", "devices/laptop-2/location", f"devices/{DEVICE}/other"):
+            publisher.publish(topic, report(DEVICE))
+        publisher.finish()
+    assert publisher.acknowledged == [0]
