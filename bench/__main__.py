@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import latency, memory, recovery, replay, throughput
+from bench import bridge, latency, memory, recovery, replay, throughput
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -15,8 +15,9 @@ _BENCHMARKS = {
     "recovery": recovery.measure,
     "memory": memory.measure,
     "replay": replay.measure,
+    "bridge": bridge.measure,
 }
-_WITHOUT_PEER = {"memory", "replay"}
+_WITHOUT_PEER = {"memory", "replay", "bridge"}
 
 
 def main() -> None:
@@ -53,9 +54,9 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay: records",
+        help="throughput: fixes, and as many purchases; replay: records; bridge: messages",
     )
-    parser.add_argument("--devices", type=int, default=50_000, help="throughput and latency")
+    parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")
     parser.add_argument("--keys", type=int, default=500_000, help="recovery and memory: rows of the table")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")

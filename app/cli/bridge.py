@@ -16,11 +16,13 @@ def bridge() -> None:
 
     from app.bridge import run_bridge
     from app.settings import Settings
+    from streaming.garbage import collect_less_often
 
     settings = Settings.from_env(os.environ)
     logging.basicConfig(
         level=settings.log_level.upper(), format="[%(asctime)s] [%(levelname)s] %(name)s: %(message)s"
     )
+    collect_less_often()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run_bridge(settings))
 
