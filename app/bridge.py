@@ -19,6 +19,8 @@ from sources.intake import Intake
 from sources.iot.bridge import Bridge
 from sources.iot.subscriber import Subscriber
 from streaming.errors import ConfigError, RetryableError
+from streaming.garbage import collect_less_often
+from streaming.log_rate import limit_log_rate
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ async def run_bridge(settings: Settings) -> None:
     )
     topics, registry = topics_of(settings), CollectorRegistry()
     at_once = replace(settings, intake_linger_s=0.0)  # a burst is company enough
+    limit_log_rate("aiokafka")
     async with AsyncExitStack() as stack:
         intake = await stack.enter_async_context(
             intake_of(connection_of(settings), at_once, topics.location_data, topics.dead_letters)
@@ -55,6 +58,7 @@ async def run_bridge(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, subscriber.close)
+        collect_less_often()
         await _run(bridge, subscriber, settings.intake_acknowledge_timeout_s)
 
 

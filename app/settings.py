@@ -162,6 +162,34 @@ class Settings:
         least=1_048_576,
     )
 
+    gateway_host: str = _setting("127.0.0.1", "Address at which the gateway listens; 0.0.0.0: at every one.")
+    gateway_port: int = _setting(8080, "Its port. 0: a free one.")
+    gateway_token_file: str = _setting(
+        "",
+        "File with one bearer token for the fleet, or lines DEVICE_ID:TOKEN (docs/gateway.md). Empty: none is"
+        " asked for, which only an address of this machine (127.0.0.1) allows.",
+    )
+    gateway_cert_file: str = _setting("", "PEM file of the gateway's certificate chain. Empty: no TLS.")
+    gateway_key_file: str = _setting("", "PEM file of its private key.")
+    gateway_max_body_bytes: int = _setting(
+        1_048_576, "Most of one push; more is answered with 413.", least=1024
+    )
+    gateway_max_locations: int = _setting(5000, "Locations of one push; more is answered with 413.", least=1)
+    gateway_max_connections: int = _setting(
+        4096, "Connections at a time; more are closed. Each takes up to 100 kB.", least=1
+    )
+    gateway_read_timeout_s: float = _setting(
+        10.0, "A push must have come within this after its headers.", least=_SHORTEST_S
+    )
+    gateway_idle_timeout_s: float = _setting(
+        60.0,
+        "A connection is closed when so long no request has begun, its headers included. Higher: fewer"
+        " handshakes of phones that push seldom.",
+        least=_SHORTEST_S,
+    )
+
+    gateway_metrics_port: int = _setting(6067, "Port of its /metrics, at web_host. 0: none is served.")
+
     iot_endpoint: str = _setting(
         "", "Host name of AWS IoT Core (`aws iot describe-endpoint`) or of another MQTT 5 broker."
     )
@@ -206,9 +234,11 @@ class Settings:
     iot_encryption: Literal["optional", "required"] = _setting(
         "optional", "required: a location that comes unencrypted is a dead letter."
     )
-    iot_web_port: int = _setting(6067, "Port of the bridge's /metrics, /livez and /readyz. 0: none.")
+    iot_web_port: int = _setting(6068, "Port of the bridge's /metrics, /livez and /readyz. 0: none.")
 
-    web_host: str = _setting("127.0.0.1", "Address of the worker's web server (/metrics).")
+    web_host: str = _setting(
+        "127.0.0.1", "Address of the web server of a worker, gateway or bridge (/metrics)."
+    )
     web_port: int = _setting(6066, "Its port. 0: none is served.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least severe level that is logged."

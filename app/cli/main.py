@@ -9,6 +9,7 @@ from app.cli.bridge import bridge
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
+from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
@@ -33,6 +34,7 @@ cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
 for command in (
     demo,
+    gateway,
     simulate,
     bridge,
     produce,

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from app.published.asyncapi import asyncapi_document
+from app.published.asyncapi import VERSION, asyncapi_document
 from app.published.schemas import json_schema
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
+from sources.gateway.openapi import openapi_document
 
 _SUFFIX = ".schema.json"
 
@@ -22,7 +23,7 @@ def schemas(
     output: Annotated[Path, typer.Option(help="Folder to write to.", show_default="docs")] = PROJECT_DIR
     / "docs",
 ) -> None:
-    """Write the JSON Schema of every topic and the AsyncAPI document."""
+    """Write the JSON Schema of every topic, the AsyncAPI document and the gateway's OpenAPI document."""
     made = documents()
     stale = stale_documents(output, made)
     if check:
@@ -45,6 +46,7 @@ def documents() -> dict[str, str]:
     topics = topics_of(settings)
     made = {f"schemas/{topic.name}{_SUFFIX}": json_schema(topic, topics) for topic in topics.all}
     made["asyncapi.json"] = asyncapi_document(topics, settings)
+    made["openapi.json"] = openapi_document(VERSION)
     return {name: json.dumps(tree, indent=2, ensure_ascii=False) + "\n" for name, tree in made.items()}
 
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -37,14 +37,16 @@ def run(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def start(env: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+def start(
+    env: Mapping[str, str], *arguments: str, stderr: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
     """Start a command whose end the test brings about."""
     return subprocess.Popen(
         [sys.executable, "-m", "app", *arguments],
         env=env,
         cwd=PROJECT_DIR,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
     )
 
 
