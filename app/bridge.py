@@ -5,7 +5,6 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -39,11 +38,10 @@ async def run_bridge(settings: Settings) -> None:
         reader_of(settings),
     )
     topics, registry = topics_of(settings), CollectorRegistry()
-    at_once = replace(settings, intake_linger_s=0.0)  # a burst is company enough
     limit_log_rate("aiokafka")
     async with AsyncExitStack() as stack:
         intake = await stack.enter_async_context(
-            intake_of(connection_of(settings), at_once, topics.location_data, topics.dead_letters)
+            intake_of(connection_of(settings), settings, topics.location_data, topics.dead_letters)
         )
         subscriber = Subscriber(
             iot_connection,

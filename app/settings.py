@@ -16,9 +16,12 @@ _MOST_PORT = 65_535
 _SHORTEST_S = 0.001
 
 
-def _setting(default: Any, doc: str, *, secret: bool = False, least: float = 0) -> Any:
-    """Declare a setting: default, what changes when it does, if it must never be shown, least number."""
-    return field(default=default, repr=not secret, metadata={"doc": doc, "secret": secret, "least": least})
+def _setting(
+    default: Any, doc: str, *, secret: bool = False, least: float = 0, most: float = math.inf
+) -> Any:
+    """Declare a setting: default, what changes when it does, if it must never be shown, bounds."""
+    metadata = {"doc": doc, "secret": secret, "least": least, "most": most}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,12 +219,14 @@ class Settings:
         "Messages that may be under way to the bridge and not acknowledged. Higher: more memory; AWS sends at"
         " most 100.",
         least=1,
+        most=65_535,
     )
     iot_session_expiry_s: int = _setting(
         604_800,
         "The broker keeps what is published while the bridge is away for as long; AWS an hour by default, 7"
         " days at most.",
         least=1,
+        most=4_294_967_295,
     )
     iot_throttle: Literal["auto", "on", "off"] = _setting(
         "auto", "Whether `simulate` publishes 100 messages/s at most, as AWS allows; auto: to Amazon only."
@@ -275,7 +280,9 @@ def _parse(name: str, text: str, setting: Field[Any]) -> Any:
         number = kind(text)
     except ValueError:
         raise ConfigError(f"{name} is {text!r}; it must be a number ({kind.__name__})") from None
-    least, most = setting.metadata["least"], _MOST_PORT if name.endswith("_PORT") else math.inf
+    least, most = setting.metadata["least"], setting.metadata["most"]
+    if name.endswith("_PORT"):
+        most = _MOST_PORT
     if not least <= number <= most or number == math.inf:
         bounds = f"at least {least:g}" + (f" and at most {most}" if most < math.inf else " and finite")
         raise ConfigError(f"{name} is {text!r}; it must be {bounds}")
