@@ -126,7 +126,7 @@ def test_simulated_sensors_publish_and_the_bridge_brings_it_to_kafka(
     required = settings_of(mosquitto, pipeline, iot_encryption="required", **keys)
     sensors = {**os.environ, **settings_of(mosquitto, pipeline, DEVICES, **keys)}
     with bridge(required, tmp_path) as running:
-        options = ("--seconds", "5", "--rate", "5", "--seed", "3", "--fake-share", "0.5", "--noise-m", "5")
+        options = ("--seconds", "2", "--rate", "5", "--seed", "3", "--fake-share", "0.5", "--noise-m", "5")
         done = run(sensors, "simulate", "--source", "mqtt", "--encrypt", *options)
         assert done.returncode == 0, done.stderr
         published, made_up, to_kafka = (
@@ -150,23 +150,30 @@ def arrived(pipeline: Pipeline) -> int:
     return pipeline.count(pipeline.topics.location_data) + pipeline.count(pipeline.topics.dead_letters)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "said"),
-    [
-        ("iot_cert_file", "/absent", "SMARTBANK_IOT_CERT_FILE is '/absent', which cannot be read"),
-        ("iot_key_file", __file__, "wanted PEM files that fit"),
-        ("iot_topic_filter", "a#", "SMARTBANK_IOT_TOPIC_FILTER is 'a#'"),
-        ("iot_encryption", "required", "SMARTBANK_IOT_FIELD_KEYS_FILE must name its keys"),
-    ],
-)
-def test_what_cannot_work_ends_with_a_line_that_says_what_to_do(
-    mosquitto: Mosquitto, tmp_path: Path, setting: str, value: str, said: str
-) -> None:
+def test_bridges_share_a_load(mosquitto: Mosquitto, pipeline: Pipeline, tmp_path: Path) -> None:
+    """Each message goes to one of them, not to both."""
+    topic = pipeline.topics.location_data
+    env = settings_of(mosquitto, pipeline, iot_topic_filter="$share/bridges/devices/+/location")
+    with (
+        bridge({**env, "SMARTBANK_IOT_CLIENT_ID": f"{BRIDGE}-1"}, tmp_path) as one,
+        bridge({**env, "SMARTBANK_IOT_CLIENT_ID": f"{BRIDGE}-2"}, tmp_path) as other,
+        Publisher(mosquitto.connection(DEVICES, DEVICES)) as publisher,
+    ):
+        for number in range(100):
+            publisher.publish("devices/phone/location", report("phone", number))
+        publisher.finish()
+        wait_until(lambda: pipeline.count(topic) >= 100, GONE_S, "all of them")
+        assert one.terminate() == other.terminate() == 0
+    numbers = [json.loads(r.value)["MessageId"] for r in pipeline.records(topic)]
+    assert sorted(numbers) == list(range(100))
+
+
+def test_what_cannot_work_ends_with_a_line_that_says_what_to_do(mosquitto: Mosquitto, tmp_path: Path) -> None:
     """And exit status 1, before anything is connected."""
-    env = {**mosquitto.settings(BRIDGE), f"SMARTBANK_{setting.upper()}": value}
+    env = {**mosquitto.settings(BRIDGE), "SMARTBANK_IOT_KEY_FILE": __file__}
     refused = BridgeProcess(env, tmp_path / "log")
     assert refused.process.wait(60) == 1
-    assert said in refused.log
+    assert "wanted PEM files that fit" in refused.log
     assert "Traceback" not in refused.log
 
 

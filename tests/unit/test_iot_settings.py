@@ -44,7 +44,7 @@ def test_a_wrong_key_file_is_named_and_not_quoted(content: bytes, tmp_path: Path
     path = tmp_path / "keys"
     path.write_bytes(content)
     with pytest.raises(
-        ConfigError, match="SMARTBANK_IOT_FIELD_KEYS_FILE is .*wanted one key a line"
+        ConfigError, match=r"SMARTBANK_IOT_FIELD_KEYS_FILE is .*wanted one key a line"
     ) as refused:
         field_cipher_of(Settings(iot_field_keys_file=str(path)))
     assert "secret-secret" not in str(refused.value)
@@ -56,6 +56,10 @@ def test_what_is_missing_is_named() -> None:
         iot_connection_of(Settings(), "bridge")
     with pytest.raises(ConfigError, match="SMARTBANK_IOT_CERT_FILE is empty"):
         iot_connection_of(Settings(iot_endpoint="localhost"), "bridge")
+    with pytest.raises(ConfigError, match="SMARTBANK_IOT_CERT_FILE is '/absent', which cannot be read"):
+        iot_connection_of(Settings(iot_endpoint="localhost", iot_cert_file="/absent"), "bridge")
+    with pytest.raises(ConfigError, match="SMARTBANK_IOT_TOPIC_FILTER is 'a#': not an MQTT topic filter"):
+        reader_of(Settings(iot_topic_filter="a#"))
     with pytest.raises(ConfigError, match="SMARTBANK_IOT_FIELD_KEYS_FILE must name its keys"):
         reader_of(Settings(iot_encryption="required"))
 
