@@ -17,10 +17,8 @@ from streaming.errors import RecordError
 TOO_LARGE, WRONG_DEVICE, WRONG_TOPIC = "too_large", "wrong_device", "wrong_topic"
 NOT_ENCRYPTED, UNDECRYPTABLE = "not_encrypted", "undecryptable"
 
-_ORIGIN = (
-    "mqtt/"  # no Kafka topic's name has a slash: nobody takes the place of a dead letter for one in Kafka
-)
-_NOWHERE = -1  # MQTT has no partitions and no offsets
+# Where a dead letter came from, in place of Kafka's topic, whose name has no slash, and of a place in it.
+_ORIGIN, _NOWHERE = "mqtt/", -1
 _SEALED_BYTES = f'"{SEALED}"'.encode()
 _PLACE_FIELDS = {"Latitude", "Longitude"}
 

@@ -38,10 +38,10 @@ class Delivery(NamedTuple):
 class Subscriber:
     """Subscribes at every connection; an asynchronous context manager. Leaving it keeps the session.
 
-    The broker sends at most `receive_maximum` messages of QoS 1 that are not acknowledged, so at most as many
-    wait here, twice that for a moment after a connection broke; of QoS 0 as many again, further ones are
-    dropped and counted. What is not acknowledged comes again, when this client or the next one
-    of the same id resumes the session: within `session_expiry_s`, and with a broker that keeps sessions.
+    The broker sends at most `receive_maximum` messages of QoS 1 that are not acknowledged; so at most as many
+    wait here. One of QoS 0 is dropped, and counted, where twice as many wait. What is not acknowledged comes
+    again when this client, or the next one of the same id, resumes the session: within `session_expiry_s`,
+    and with a broker that keeps sessions.
     """
 
     def __init__(
@@ -145,20 +145,26 @@ class Subscriber:
         self.connections_total += 1
         log.info("connected with %s, session %s", self._endpoint, "resumed" if is_resumed else "new")
         self._call(self._forget_what_comes_again)
-        wanted = mqtt5.Subscription(self._filter.text, mqtt5.QoS.AT_LEAST_ONCE)
-        self._client.subscribe(mqtt5.SubscribePacket([wanted])).add_done_callback(self._on_subscribed)
+        self._subscribe()
 
-    def _on_subscribed(self, suback: "Future[mqtt5.SubackPacket]") -> None:
-        if error := suback.exception():
-            log.warning("not subscribed at %s: %s", self._endpoint, error)  # disconnected: the next one tries
+    def _subscribe(self) -> None:
+        wanted = mqtt5.Subscription(self._filter.text, mqtt5.QoS.AT_LEAST_ONCE)
+        try:
+            answer = self._client.subscribe(mqtt5.SubscribePacket([wanted]))
+        except Exception as error:  # noqa: BLE001 (awscrt raises what it likes, and would swallow it here)
+            self._call(self._refuse, str(error))
+        else:
+            answer.add_done_callback(self._on_subscribed)
+
+    def _on_subscribed(self, answer: "Future[mqtt5.SubackPacket]") -> None:
+        if error := answer.exception():  # no answer in time
+            if not self.closed.done():
+                log.warning("not subscribed at %s: %s; trying again", self._endpoint, error)
+                self._subscribe()
             return
-        code = suback.result().reason_codes[0]
+        code = answer.result().reason_codes[0]
         if code >= _LOWEST_FAILURE:
-            refused = ConfigError(
-                f"{self._endpoint} refuses the subscription to {self._filter.text} ({code.name}):"
-                " allow it to this certificate (docs/iot.md), or correct SMARTBANK_IOT_TOPIC_FILTER"
-            )
-            self._call(self._fail, refused)
+            self._call(self._refuse, code.name)
         else:
             self.is_subscribed = True
             log.info("subscribed to %s", self._filter.text)
@@ -184,9 +190,14 @@ class Subscriber:
         self._is_woken = False
         self._something.set()
 
-    def _fail(self, error: ConfigError) -> None:
+    def _refuse(self, said: str) -> None:
         if not self.closed.done():
-            self.closed.set_exception(error)
+            self.closed.set_exception(
+                ConfigError(
+                    f"{self._endpoint} refuses the subscription to {self._filter.text} ({said}): allow it to"
+                    " this certificate (docs/iot.md), or correct SMARTBANK_IOT_TOPIC_FILTER"
+                )
+            )
         self._something.set()
 
     def _forget_what_comes_again(self) -> None:
