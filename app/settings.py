@@ -16,9 +16,12 @@ _MOST_PORT = 65_535
 _SHORTEST_S = 0.001
 
 
-def _setting(default: Any, doc: str, *, secret: bool = False, least: float = 0) -> Any:
-    """Declare a setting: default, what changes when it does, if it must never be shown, least number."""
-    return field(default=default, repr=not secret, metadata={"doc": doc, "secret": secret, "least": least})
+def _setting(
+    default: Any, doc: str, *, secret: bool = False, least: float = 0, most: float = math.inf
+) -> Any:
+    """Declare a setting: default, what changes when it does, if it must never be shown, bounds."""
+    metadata = {"doc": doc, "secret": secret, "least": least, "most": most}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +204,57 @@ class Settings:
 
     gateway_metrics_port: int = _setting(6067, "Port of its /metrics, at web_host. 0: none is served.")
 
-    web_host: str = _setting("127.0.0.1", "Address of the web server of a worker or gateway (/metrics).")
+    iot_endpoint: str = _setting(
+        "", "Host name of AWS IoT Core (`aws iot describe-endpoint`) or of another MQTT 5 broker."
+    )
+    iot_port: int = _setting(8883, "Its port for mutual TLS; 443 also works with AWS.", least=1)
+    iot_cert_file: str = _setting("", "PEM file of the thing's certificate.")
+    iot_key_file: str = _setting("", "PEM file of the thing's private key.")
+    iot_ca_file: str = _setting(
+        "", "PEM file of the authority that signed the broker's certificate. Empty: this machine's."
+    )
+    iot_client_id: str = _setting(
+        "smart-bank-bridge",
+        "Client id of the bridge, another one for each: the broker keeps a session under it.",
+    )
+    iot_sensors_client_id: str = _setting(
+        "smart-bank-sensors", "Client id of `simulate --source mqtt`, which publishes for all devices."
+    )
+    iot_topic_filter: str = _setting(
+        "devices/+/location",
+        "MQTT topics that the bridge reads; the device id stands where the first + is. $share/GROUP/FILTER"
+        " shares them among several bridges.",
+    )
+    iot_receive_maximum: int = _setting(
+        1000,
+        "Messages that may be under way to the bridge and not acknowledged. Higher: more memory; AWS sends at"
+        " most 100.",
+        least=1,
+        most=65_535,
+    )
+    iot_session_expiry_s: int = _setting(
+        604_800,
+        "The broker keeps what is published while the bridge is away for as long; AWS an hour by default, 7"
+        " days at most.",
+        least=1,
+        most=4_294_967_295,
+    )
+    iot_throttle: Literal["auto", "on", "off"] = _setting(
+        "auto", "Whether `simulate` publishes 100 messages/s at most, as AWS allows; auto: to Amazon only."
+    )
+    iot_field_keys_file: str = _setting(
+        "",
+        "File of the keys of encrypted fields, one a line, the newest first (docs/iot.md). Empty: none is"
+        " read.",
+    )
+    iot_encryption: Literal["optional", "required"] = _setting(
+        "optional", "required: a location that comes unencrypted is a dead letter."
+    )
+    iot_web_port: int = _setting(6068, "Port of the bridge's /metrics, /livez and /readyz. 0: none.")
+
+    web_host: str = _setting(
+        "127.0.0.1", "Address of the web server of a worker, gateway or bridge (/metrics)."
+    )
     web_port: int = _setting(6066, "Its port. 0: none is served.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least severe level that is logged."
@@ -238,7 +291,9 @@ def _parse(name: str, text: str, setting: Field[Any]) -> Any:
         number = kind(text)
     except ValueError:
         raise ConfigError(f"{name} is {text!r}; it must be a number ({kind.__name__})") from None
-    least, most = setting.metadata["least"], _MOST_PORT if name.endswith("_PORT") else math.inf
+    least, most = setting.metadata["least"], setting.metadata["most"]
+    if name.endswith("_PORT"):
+        most = _MOST_PORT
     if not least <= number <= most or number == math.inf:
         bounds = f"at least {least:g}" + (f" and at most {most}" if most < math.inf else " and finite")
         raise ConfigError(f"{name} is {text!r}; it must be {bounds}")

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import files, gateway, latency, memory, recovery, replay, simulate, throughput
+from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, throughput
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -17,9 +17,10 @@ _BENCHMARKS = {
     "replay": replay.measure,
     "files": files.measure,
     "gateway": gateway.measure,
+    "bridge": bridge.measure,
     "simulate": simulate.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "simulate"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate"}
 
 
 def main() -> None:
@@ -56,9 +57,9 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay, files, simulate: records",
+        help="throughput: fixes, and as many purchases; replay, files, simulate: records; bridge: messages",
     )
-    parser.add_argument("--devices", type=int, default=50_000, help="throughput and latency")
+    parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")
     parser.add_argument("--keys", type=int, default=500_000, help="recovery and memory: rows of the table")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")

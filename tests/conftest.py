@@ -10,6 +10,7 @@ import pytest
 
 from app.local_broker.config import BrokerConfig, LocalKafkaError
 from app.local_broker.local_kafka import LocalKafka
+from tests.mosquitto import Mosquitto, find_mosquitto
 from tests.pipeline import Pipeline
 from tests.secured_kafka import SecuredKafka
 
@@ -74,4 +75,13 @@ def pipeline(fresh_kafka: str, tmp_path: Path) -> Iterator[Pipeline]:
     """Topics on the fresh broker, and workers that are stopped at the end of the test."""
     with Pipeline(fresh_kafka, tmp_path) as running:
         running.create_topics()
+        yield running
+
+
+@pytest.fixture
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A running MQTT broker that holds nothing yet."""
+    if find_mosquitto() is None and not os.environ.get("CI"):
+        pytest.skip("no MQTT broker: apt-get install mosquitto")
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as running:
         yield running

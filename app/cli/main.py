@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from app.cli.bridge import bridge
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
@@ -35,6 +36,7 @@ for command in (
     demo,
     gateway,
     simulate,
+    bridge,
     produce,
     replay,
     explain,

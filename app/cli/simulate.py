@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +18,17 @@ from app.cli.progress_bar import progress_bar
 from app.settings import Settings
 from app.topics import topics_of
 from sources.event_file import Event, write_events
+from sources.iot.readings import Enrichment
 from sources.labels import LabelWriter
 from sources.simulation.scenario import LAST_ARRIVAL_MS, Scenario, Simulated
 from streaming.errors import ConfigError
+
+
+class Source(StrEnum):
+    """How locations are sent."""
+
+    KAFKA = "kafka"
+    MQTT = "mqtt"
 
 
 def per_second(rate: str | float) -> float:
@@ -54,12 +63,22 @@ def simulate(
     start: Annotated[
         str | None, typer.Option(help="First time, ISO 8601. With --output only, which ends now by default.")
     ] = None,
+    source: Annotated[
+        Source, typer.Option(help="Where locations come from; mqtt: sensors that publish to AWS IoT Core.")
+    ] = Source.KAFKA,
+    fake_share: Annotated[
+        float, typer.Option(help="mqtt: made-up readings on top, as a share of the true ones.")
+    ] = 0.0,
+    noise_m: Annotated[float, typer.Option(help="mqtt: what is added to each place, 1 sigma.")] = 0.0,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="mqtt: with the first key of SMARTBANK_IOT_FIELD_KEYS_FILE.")
+    ] = False,
 ) -> None:
     """Simulate a bank in San Jose: customers with phones, honest purchases and fraud.
 
     Without --output the events go to Kafka as they happen, with times of now; with --speed above 1, with
     times that lie in the past and catch up with the clock at the end. With --output they go into a file at
-    once.
+    once. With --source mqtt locations are published by MQTT (docs/iot.md), where `bridge` takes them up.
     """
     from sources.simulation.simulator import simulate as simulated_events
     from streaming.garbage import collect_less_often
@@ -85,7 +104,15 @@ def simulate(
         label_writer = stack.enter_context(LabelWriter(labels)) if labels else None
         show = stack.enter_context(progress_bar(seconds, "s"))
         events = _noted(made, tally, label_writer, lambda ms: show((ms - scenario.start_time_ms) / 1000))
-        status = _deliver(settings, events, output, speed or 1.0)
+        if source is Source.MQTT:
+            if output is not None:
+                raise ConfigError("--source mqtt publishes: it writes no --output")
+            how = Enrichment(seed=seed, fake_share=fake_share, noise_m=noise_m)
+            status = _publish(settings, events, speed or 1.0, how, encrypt=encrypt)
+        else:
+            if fake_share or noise_m or encrypt:
+                raise ConfigError("--fake-share, --noise-m and --encrypt are for sensors: add --source mqtt")
+            status = _deliver(settings, events, output, speed or 1.0)
     typer.echo(_told(tally, time.time() - now_s))
     if status:
         raise typer.Exit(status)
@@ -144,6 +171,26 @@ def _deliver(settings: Settings, events: Iterator[Event], output: Path | None, s
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _publish(
+    settings: Settings, events: Iterator[Event], speed: float, how: Enrichment, *, encrypt: bool
+) -> int:
+    """Play sensors; return the exit status: 1 where the broker refused something, 130 at Ctrl-C."""
+    from app.broker_client import quiet_client_logs
+    from app.sensors import play_sensors
+
+    quiet_client_logs()
+    try:
+        counts = asyncio.run(play_sensors(settings, events, speed=speed, enrichment=how, encrypt=encrypt))
+    except KeyboardInterrupt:
+        return 130
+    typer.echo(
+        f"published: {counts['accepted']:,} accepted, {counts['unheard']:,} that nobody is subscribed to,"
+        f" {counts['refused']:,} refused; {counts['made up']:,} of them made up;"
+        f" {counts['to Kafka']:,} others to Kafka"
+    )
+    return 1 if counts["refused"] else 0
 
 
 def _told(tally: Counter[str], elapsed_s: float) -> str:

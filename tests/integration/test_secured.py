@@ -13,9 +13,11 @@ from confluent_kafka import Consumer
 from app.settings import Settings
 from app.topics import topics_of
 from sources.event_file import Event
+from tests.bridge import bridge
 from tests.gateway import entry, running_gateway
 from tests.gateway import message as push_of
 from tests.integration.commands import environment, run
+from tests.mosquitto import BRIDGE, DEVICES, Mosquitto, Publisher
 from tests.pipeline import Pipeline, Worker, location, purchase, wait_until
 from tests.secured_kafka import SecuredKafka, Security, make_pki, password
 
@@ -130,6 +132,24 @@ def test_the_gateway_writes_as_its_user_and_no_other_can_be_it(
         wait_until(lambda: "lacks Write on topic location_data" in wrong.log, 30, "the log says it")
         assert wrong.ask("GET", "/readyz").status == 503
         assert wrong.push(push_of("phone", entry())).status == 503
+
+
+@pytest.mark.usefixtures("topics")
+def test_the_bridge_needs_no_more_than_to_write(
+    secured: SecuredKafka, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """A location, and one that cannot be read."""
+    env = {**secured.settings("bridge", "sasl_ssl"), **mosquitto.settings(BRIDGE)}
+    with bridge({**env, "SMARTBANK_IOT_WEB_PORT": "0"}, tmp_path) as running:
+        with Publisher(mosquitto.connection(DEVICES, DEVICES)) as publisher:
+            for value in (location("phone", int(time.time() * 1000)).value_bytes, b"{"):
+                publisher.publish("devices/phone/location", value)
+            publisher.finish()
+        settings = secured.settings("auditor", "sasl_ssl")
+        with Pipeline(secured.address("sasl_ssl"), tmp_path, settings) as auditor:
+            written = (auditor.topics.location_data, auditor.topics.dead_letters)
+            wait_until(lambda: [auditor.count(topic) for topic in written] == [1, 1], 30, "a record each")
+        assert running.terminate() == 0
 
 
 def alert(secured: SecuredKafka, security: Security) -> dict[str, str]:

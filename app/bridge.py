@@ -1,0 +1,125 @@
+"""The bridge from MQTT to Kafka, put together: it ends at SIGTERM, with nothing half done."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from app.connection import connection_of
+from app.intake import intake_of
+from app.iot import iot_connection_of, reader_of, topic_filter_of
+from app.settings import Settings
+from app.topics import topics_of
+from sources.intake import Intake
+from sources.iot.bridge import Bridge
+from sources.iot.subscriber import Subscriber
+from streaming.errors import ConfigError, RetryableError
+from streaming.garbage import collect_less_often
+from streaming.log_rate import limit_log_rate
+
+log = logging.getLogger(__name__)
+
+_CONTENT_TYPE = "Content-Type"
+
+
+async def run_bridge(settings: Settings) -> None:
+    """Bring messages to Kafka until SIGTERM or SIGINT.
+
+    Brokers may be away, at the start too. Raises ConfigError for settings that cannot work and where the MQTT
+    broker refuses the subscription, OutputLostError where Kafka refuses records for good.
+    """
+    iot_connection, topic_filter, reader = (
+        iot_connection_of(settings, settings.iot_client_id),
+        topic_filter_of(settings),
+        reader_of(settings),
+    )
+    topics, registry = topics_of(settings), CollectorRegistry()
+    limit_log_rate("aiokafka")
+    async with AsyncExitStack() as stack:
+        intake = await stack.enter_async_context(
+            intake_of(connection_of(settings), settings, topics.location_data, topics.dead_letters)
+        )
+        subscriber = Subscriber(
+            iot_connection,
+            topic_filter,
+            receive_maximum=settings.iot_receive_maximum,
+            session_expiry_s=settings.iot_session_expiry_s,
+        )
+        bridge = Bridge(subscriber, reader, intake, registry)
+        if settings.iot_web_port:
+            await stack.enter_async_context(_serving(settings, _pages(subscriber, intake, registry)))
+        await stack.enter_async_context(subscriber)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, subscriber.close)
+        collect_less_often()
+        await _run(bridge, subscriber, settings.intake_acknowledge_timeout_s)
+
+
+async def _run(bridge: Bridge, subscriber: Subscriber, patience_s: float) -> None:
+    """Run until the subscriber is closed, and then no longer than `patience_s`: Kafka may be away."""
+    running = asyncio.create_task(bridge.run())
+    await asyncio.wait({running, subscriber.closed}, return_when=asyncio.FIRST_COMPLETED)
+    subscriber.close()
+    await asyncio.wait({running}, timeout=patience_s)
+    if running.done():
+        running.result()
+    else:
+        running.cancel()
+        log.warning("stopped before Kafka was back; the MQTT broker keeps what is not acknowledged")
+    subscriber.closed.result()
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, pages: web.Application) -> AsyncIterator[None]:
+    runner = web.AppRunner(pages, access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.web_host, settings.iot_web_port).start()
+        except OSError as error:
+            raise ConfigError(
+                f"nothing can be served at {settings.web_host}:{settings.iot_web_port} ({error.strerror}):"
+                " SMARTBANK_IOT_WEB_PORT must be another one, or 0"
+            ) from None
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _pages(subscriber: Subscriber, intake: Intake, registry: CollectorRegistry) -> web.Application:
+    """/metrics, /livez, and /readyz: subscribed, and Kafka answers."""
+    for name, doc, value in (
+        ("iot_subscribed", "1 while subscribed.", lambda: float(subscriber.is_subscribed)),
+        ("iot_connections", "Connections made so far.", lambda: float(subscriber.connections_total)),
+        (
+            "iot_waiting_messages",
+            "Messages that wait for their turn.",
+            lambda: float(subscriber.waiting_total),
+        ),
+        ("iot_dropped_messages", "QoS 0 messages dropped so far.", lambda: float(subscriber.dropped_total)),
+    ):
+        Gauge(name, doc, registry=registry).set_function(value)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={_CONTENT_TYPE: CONTENT_TYPE_LATEST})
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        if not subscriber.is_subscribed:
+            return web.Response(status=503, text="not subscribed\n")
+        try:
+            await intake.check()
+        except RetryableError as error:
+            return web.Response(status=503, text=f"{error}\n")
+        return web.Response(text="ready\n")
+
+    pages = web.Application()
+    pages.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
+    return pages

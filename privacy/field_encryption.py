@@ -1,0 +1,69 @@
+"""Fields of a message that only the holder of a key can read: sealed on the device, opened by the bridge."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+SEALED = "Encrypted"
+"""The field of a message that holds all of its sealed fields, as one Fernet token."""
+
+
+class UnreadableSealError(ValueError):
+    """A sealed field cannot be opened; the message says why, and quotes nothing."""
+
+
+class FieldCipher:
+    """Seals and opens fields with Fernet (AES-128-CBC, HMAC-SHA-256; github.com/fernet/spec).
+
+    `keys`, newest first, are url-safe base64 of 32 bytes: the first one seals, all of them open. So a key is
+    replaced by putting the new one first, where it opens before where it seals, and taking the old one away
+    when nothing that it sealed is under way. Raises ValueError for a key that is none, and for no keys.
+    """
+
+    def __init__(self, keys: Sequence[str | bytes]) -> None:
+        if not keys:
+            raise ValueError("there is no key")
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError:
+            raise ValueError("a key is not url-safe base64 of 32 bytes") from None
+
+    def sealed(
+        self, message: Mapping[str, Any], fields: Collection[str], bound_to: Collection[str]
+    ) -> dict[str, Any]:
+        """Return `message` with `fields` moved, as far as it has them, into one token under SEALED.
+
+        One token, so that nobody can put fields together that were not sent together. The fields `bound_to`
+        stand in it as well as in the clear: nobody can put it under another device's name.
+        """
+        inner = {name: value for name, value in message.items() if name in fields or name in bound_to}
+        outer = {name: value for name, value in message.items() if name not in fields}
+        return {**outer, SEALED: self._fernet.encrypt(msgspec.json.encode(inner)).decode()}
+
+    def opened(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a sealed message as it was before. Raises UnreadableSealError.
+
+        A field that stands outside as well must say the same.
+        """
+        token = message.get(SEALED)
+        if not isinstance(token, str):
+            raise UnreadableSealError(f"{SEALED} is no text")
+        try:
+            text = self._fernet.decrypt(token)
+        except (InvalidToken, ValueError):  # ValueError: a character that is not ASCII
+            raise UnreadableSealError(
+                f"{SEALED} was sealed with no key that is known here, or changed"
+            ) from None
+        try:
+            inner = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise UnreadableSealError(f"{SEALED} does not hold JSON") from None
+        if not isinstance(inner, dict):
+            raise UnreadableSealError(f"{SEALED} does not hold fields")
+        outer = {name: value for name, value in message.items() if name != SEALED}
+        for name in outer.keys() & inner.keys():
+            if outer[name] != inner[name]:
+                raise UnreadableSealError(f"{SEALED} was sealed for a message with another {name}")
+        return {**outer, **inner}
