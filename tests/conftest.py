@@ -1,6 +1,7 @@
 """The real broker that tests stand on. In CI a broker that cannot be had is a failure, elsewhere a skip."""
 
 import os
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.secured_kafka import SecuredKafka
 
 # Shells start background jobs with SIGINT ignored, which commands under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Drawn here, before pytest-xdist starts its workers, which must collect the same tests.
+os.environ.setdefault("FAULT_SEED", str(random.randrange(100_000)))
 
 # A busy machine is no counter-example.
 hypothesis.settings.register_profile("untimed", deadline=None)

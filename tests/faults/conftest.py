@@ -18,7 +18,7 @@ from tests.pipeline import Pipeline
 
 pytest.register_assert_rewrite("tests.faults.stream")
 
-SEED = int(os.environ.get("FAULT_SEED", random.randrange(100_000)))
+SEED = int(os.environ["FAULT_SEED"])  # tests/conftest.py draws it where nobody gave one
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
 STORES = ("memory", "rocksdb")
 
