@@ -18,6 +18,7 @@ BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp
 DEV := .venv/dev.stamp
 TOKEN_KEY := .run/secrets/token_key
+GATEWAY_TOKENS := .run/secrets/gateway_tokens
 COMPOSE ?= docker compose
 LABELLED := ../shared/data/labelled
 SCORE := ../shared/evaluation/score.py
@@ -59,7 +60,7 @@ evaluate: $(RUNTIME) ## Judge ../shared/data/labelled and score the verdicts (sk
 	$(BIN)/python -m app replay --input $(LABELLED)/events.jsonl.gz --output .run/evaluation.jsonl; \
 	$(BIN)/python $(SCORE) $(LABELLED)/labels.csv .run/evaluation.jsonl
 
-bench: $(DEV) ## Measure throughput, latency, recovery, memory, replay (BENCH_ARGS='latency --runs 1')
+bench: $(DEV) ## Measure the detector beside Kafka Streams, and its sources (BENCH_ARGS='latency --runs 1')
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
 demo: $(RUNTIME) ## Kafka, the detector and a stream of purchases, live (DEMO_ARGS='--seconds 30')
@@ -75,11 +76,11 @@ requirements: $(DEV) ## Pin and hash requirements/*.in again (UV_ARGS=--upgrade 
 	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
 	$(LOCK) --output-file requirements/dev.txt requirements/dev.in
 
-up: $(TOKEN_KEY) ## Kafka and the detector in Docker (COMPOSE_PROFILES=simulate adds the simulator)
+up: $(TOKEN_KEY) $(GATEWAY_TOKENS) ## Kafka and the detector in Docker (COMPOSE_PROFILES=simulate,gateway adds these)
 	$(COMPOSE) up --build --detach
 
 down: ## Stop what `make up` started; topics and tables stay
-	$(COMPOSE) --profile simulate down
+	$(COMPOSE) --profile simulate --profile gateway down
 
 clean: ## Stop the local Kafka; delete .venv, .run (its data too) and caches
 	@if [ -x $(BIN)/python ] && [ -d .run/kafka ]; then $(BIN)/python -m app kafka stop; fi
@@ -104,8 +105,8 @@ $(DEV): requirements/dev.txt $(RUNTIME)
 	@$(INSTALL) -r $<
 	@touch $@
 
-# The folder keeps other users out; the file itself must be readable for the container's user, whoever that is.
-$(TOKEN_KEY):
+# A key with its id, and a token. The folder keeps other users out; the file itself must be readable for the container's user, whoever that is.
+$(TOKEN_KEY) $(GATEWAY_TOKENS):
 	@install -d -m 700 $(@D)
-	@printf 'k1:%s\n' "$$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" > $@
+	@printf '%s%s\n' "$(if $(filter $(TOKEN_KEY),$@),k1:)" "$$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" > $@
 	@chmod 644 $@

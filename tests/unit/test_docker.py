@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from app.cli.main import cli
 from app.settings import PREFIX, PROJECT_DIR, Settings
+from sources.gateway.tokens import ANYONE, read_tokens
 
 COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
 DOCKERFILE = PROJECT_DIR / "deploy" / "Dockerfile"
-OURS = ("topics", "detector", "simulator")
+OURS = ("topics", "detector", "gateway", "simulator")
 
 
 def tool(name: str) -> Path:
@@ -86,7 +87,8 @@ def test_containers_may_do_no_more_than_they_need(name: str, services: dict[str,
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert "ports" not in service, "a fixed port of the host, and a second container cannot start"
+    if name != "gateway":
+        assert "ports" not in service, "a fixed port of the host, and a second container cannot start"
     assert "container_name" not in service, "a fixed name, and a second container cannot start"
 
 
@@ -100,8 +102,10 @@ def test_services_start_in_order(services: dict[str, Any]) -> None:
     assert conditions == {
         ("topics", "kafka"): "service_healthy",
         ("detector", "topics"): "service_completed_successfully",
+        ("gateway", "topics"): "service_completed_successfully",
         ("simulator", "topics"): "service_completed_successfully",
     }
+    assert services["gateway"]["profiles"] == ["gateway"]
     assert services["simulator"]["profiles"] == ["simulate"]
     assert services["detector"]["restart"] == "unless-stopped"
 
@@ -123,6 +127,25 @@ def test_detector_reads_the_mounted_key_and_keeps_its_tables(services: dict[str,
     ]
     (volume,) = detector["volumes"]
     assert f'VOLUME ["{volume["target"]}"]' in DOCKERFILE.read_text()
+
+
+def test_gateway_reads_the_mounted_tokens_and_is_reached_from_this_machine_only(
+    services: dict[str, Any],
+) -> None:
+    """Tokens go in clear to it: TLS is for what stands before it."""
+    gateway = services["gateway"]
+    assert gateway["command"][-1] == gateway["secrets"][0]["target"]
+    (port,) = gateway["ports"]
+    assert (port["host_ip"], port["target"]) == ("127.0.0.1", Settings().gateway_port)
+    assert f":{port['target']}/readyz" in gateway["healthcheck"]["test"][-1]
+
+
+def test_tokens_of_make_up_are_those_of_the_gateway(tmp_path: Path) -> None:
+    """One for the fleet."""
+    make = ["make", "--silent", "--file", str(PROJECT_DIR / "Makefile"), ".run/secrets/gateway_tokens"]
+    subprocess.run(make, cwd=tmp_path, check=True)
+    path = tmp_path / ".run" / "secrets" / "gateway_tokens"
+    assert read_tokens(path).sender(f"Bearer {path.read_text().strip()}") == ANYONE
 
 
 def test_key_of_make_up_is_for_one_user_and_the_container_only(tmp_path: Path) -> None:
