@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
 	if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then command -v "$$python"; exit; fi; done; command -v python3)
 PYTEST_ARGS ?=
+# Two processes, each with a broker of its own; a file's tests stay together. PARALLEL= runs one after the other.
+PARALLEL ?= --numprocesses 2 --dist loadfile
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 FAULT_ROUNDS ?= 10
@@ -42,16 +44,16 @@ check: $(DEV) ## Format, lint, types and unit tests: under a minute, no broker
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit $(PYTEST_ARGS)
 
 test: $(DEV) ## All tests, on a real Kafka that they start (PYTEST_ARGS='-k name')
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 integration: $(DEV) ## Tests of the parts together, on the real Kafka
-	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) tests/integration $(PYTEST_ARGS)
 
 faults: $(DEV) ## Faults at random moments, FAULT_ROUNDS=10 times with each store (hours); `make test` has each once
-	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/python -m pytest $(PARALLEL) tests/faults $(PYTEST_ARGS)
 
 evaluate: $(RUNTIME) ## Judge ../shared/data/labelled and score the verdicts (skipped where it is absent)
 	@if [ ! -d $(LABELLED) ] || [ ! -f $(SCORE) ]; then \
