@@ -180,7 +180,9 @@ def test_a_listening_socket_makes_a_port_busy_and_closing_it_makes_it_free() -> 
 # ── the process ────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("content", [None, "", "garbage", "99999999", f"{os.getpid()}\n", "1"])
+@pytest.mark.parametrize(
+    "content", [None, "", "garbage", "99999999", pytest.param(f"{os.getpid()}\n", id="our own"), "1"]
+)
 def test_a_stale_pid_file_is_nobody(tmp_path: Path, content: str | None) -> None:
     """Whatever lives under that number now is not our broker, and is left alone."""
     if content is not None:
