@@ -97,7 +97,7 @@ def _password(settings: Settings) -> str:
         if not settings.kafka_password:
             raise ConfigError("sasl_ssl needs SMARTBANK_KAFKA_PASSWORD_FILE or SMARTBANK_KAFKA_PASSWORD")
         return settings.kafka_password
-    path = _readable(settings.kafka_password_file, "SMARTBANK_KAFKA_PASSWORD_FILE")
+    path = readable_file(settings.kafka_password_file, "SMARTBANK_KAFKA_PASSWORD_FILE")
     try:
         password = path.read_text(encoding="utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
@@ -111,13 +111,13 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
     """What a client trusts (default: the machine's authorities) and shows; a broker's name must be right."""
     setting = "SMARTBANK_KAFKA_CA_FILE"
     try:
-        ca_file = settings.kafka_ca_file and _readable(settings.kafka_ca_file, setting)
+        ca_file = settings.kafka_ca_file and readable_file(settings.kafka_ca_file, setting)
         context = ssl.create_default_context(cafile=ca_file or None)
         if settings.kafka_security == "ssl":
             setting = "SMARTBANK_KAFKA_CERT_FILE and SMARTBANK_KAFKA_KEY_FILE"
             context.load_cert_chain(
-                _readable(settings.kafka_cert_file, "SMARTBANK_KAFKA_CERT_FILE"),
-                _readable(settings.kafka_key_file, "SMARTBANK_KAFKA_KEY_FILE"),
+                readable_file(settings.kafka_cert_file, "SMARTBANK_KAFKA_CERT_FILE"),
+                readable_file(settings.kafka_key_file, "SMARTBANK_KAFKA_KEY_FILE"),
                 password=_no_passphrase,
             )
     except ssl.SSLError as e:
@@ -130,7 +130,7 @@ def _no_passphrase() -> str:
     raise ConfigError("the key of SMARTBANK_KAFKA_KEY_FILE is encrypted; give one without a passphrase")
 
 
-def _readable(path: str, setting: str) -> Path:
+def readable_file(path: str, setting: str) -> Path:
     """The file that `setting` names. Raises ConfigError where it is none, or not for us."""
     if not path:
         raise ConfigError(f"{setting} is empty; wanted the name of a file")

@@ -1,7 +1,6 @@
 """What the settings say of MQTT: connection, topics, keys. Files are read here, and wrong ones refused."""
 
-from pathlib import Path
-
+from app.connection import readable_file
 from app.settings import Settings
 from app.topics import topics_of
 from privacy.field_encryption import FieldCipher
@@ -20,9 +19,11 @@ def iot_connection_of(settings: Settings, client_id: str) -> IotConnection:
     return IotConnection(
         endpoint=settings.iot_endpoint,
         port=settings.iot_port,
-        cert_file=_readable(settings.iot_cert_file, "SMARTBANK_IOT_CERT_FILE"),
-        key_file=_readable(settings.iot_key_file, "SMARTBANK_IOT_KEY_FILE"),
-        ca_file=_readable(settings.iot_ca_file, "SMARTBANK_IOT_CA_FILE") if settings.iot_ca_file else None,
+        cert_file=readable_file(settings.iot_cert_file, "SMARTBANK_IOT_CERT_FILE"),
+        key_file=readable_file(settings.iot_key_file, "SMARTBANK_IOT_KEY_FILE"),
+        ca_file=readable_file(settings.iot_ca_file, "SMARTBANK_IOT_CA_FILE")
+        if settings.iot_ca_file
+        else None,
         client_id=client_id,
         throttle=settings.iot_throttle,
     )
@@ -54,7 +55,7 @@ def reader_of(settings: Settings) -> Reader:
 
 def field_cipher_of(settings: Settings) -> FieldCipher:
     """The keys of encrypted fields, newest first. Raises ConfigError, which quotes no key."""
-    path = _readable(settings.iot_field_keys_file, "SMARTBANK_IOT_FIELD_KEYS_FILE")
+    path = readable_file(settings.iot_field_keys_file, "SMARTBANK_IOT_FIELD_KEYS_FILE")
     lines = path.read_bytes().split(b"\n")
     keys = [line.strip() for line in lines if line.strip() and not line.startswith(b"#")]
     try:
@@ -64,14 +65,3 @@ def field_cipher_of(settings: Settings) -> FieldCipher:
             f"SMARTBANK_IOT_FIELD_KEYS_FILE is {str(path)!r}, where {error};"
             " wanted one key a line (docs/iot.md)"
         ) from None
-
-
-def _readable(path: str, setting: str) -> Path:
-    """The file that `setting` names. Raises ConfigError where it is none, or not for us."""
-    if not path:
-        raise ConfigError(f"{setting} is empty; wanted the name of a file")
-    try:
-        with Path(path).open("rb"):
-            return Path(path)
-    except OSError as error:
-        raise ConfigError(f"{setting} is {path!r}, which cannot be read: {error.strerror}") from None
