@@ -150,8 +150,13 @@ class ChunkConsumer(internals.OpenConsumer):
         if not fresh:
             return
         if self.app.conf.consumer_auto_offset_reset == "earliest":
-            await self.seek_to_first(fresh)
-        await self.commit_starts({tp: await self.position(tp) for tp in fresh})
+            starts = await self.earliest_offsets(*fresh)
+            await self.seek_wait(starts)
+        else:
+            starts = {tp: await self.position(tp) for tp in fresh}
+        # Of "earliest" not the position: a read from before the rebalance may still end, move it on, and be
+        # dropped. Committed, that position would lose what was read.
+        await self.commit_starts(starts)
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """End offsets. Recovery asks for those of its changelogs first of all."""

@@ -7,7 +7,7 @@ Their versions are pinned for this reason; tests/unit/test_internals.py says whi
 import asyncio
 import time
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -259,10 +259,6 @@ class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]
         highwater = self._thread._consumer.highwater(TopicPartition(*tp))
         at = self.offset_of_next(tp)
         return highwater is not None and at is not None and at >= highwater
-
-    async def seek_to_first(self, tps: Iterable[TP]) -> None:
-        """Read on from the first record there is."""
-        await self._thread.seek_to_beginning(*(TopicPartition(*tp) for tp in tps))
 
     def committed_offset(self, tp: TP) -> int | None:
         """The offset that the group has committed; None where it has none."""
