@@ -143,7 +143,7 @@ def _dimensions(keys: int, false_positive_rate: float) -> tuple[int, int]:
     """How many hashes and bits it takes."""
     if keys < 1 or not 0 < false_positive_rate < 1:
         raise ValueError(
-            f"a Bloom filter is for a key or more at a rate between 0 and 1: not {keys} at {false_positive_rate}"
+            f"a Bloom filter has room for a key, at a rate between 0 and 1: not {keys}, {false_positive_rate}"
         )
     hash_count = max(1, round(-log(false_positive_rate) / log(2)))
     # The best number of hashes is no whole number: so many bits that the rate holds with this one.

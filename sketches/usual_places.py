@@ -9,7 +9,7 @@ from typing import Final, Literal, Self
 
 import msgspec
 
-from sketches.place_cells import CODE_BYTES, Cell, modal_cell
+from sketches.place_cells import CELLS_A_THRESHOLD, CODE_BYTES, Cell, modal_cell
 from sketches.reservoir import Reservoir
 from sketches.rotating_bloom import RotatingBloomFilter
 from sketches.sketch import from_frame, to_frame
@@ -21,7 +21,8 @@ SAMPLE_READINGS: Final = 32
 FEWEST_READINGS: Final = 10
 """A device's usual place is known after so many readings in a span: not by the first that somebody fakes."""
 
-KEYS_A_DEVICE: Final = 5**3 + 5**2 + 2
+_CELLS_ACROSS: Final = 2 * CELLS_A_THRESHOLD + 1
+KEYS_A_DEVICE: Final = _CELLS_ACROSS**3 + _CELLS_ACROSS**2 + 2
 """What a usual place with an altitude puts into the filter."""
 
 _DEVICE_HEAD_BYTES: Final = 64
@@ -45,7 +46,6 @@ class _DeviceState(
 class _FilterState(
     msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="approved_places"
 ):
-    devices: int
     ring: bytes
 
 
@@ -91,16 +91,20 @@ class DevicePlaces:
         return modal_cell(self._reservoir.sample) if self._reservoir.seen >= FEWEST_READINGS else None
 
     def merge(self, other: Self) -> None:
-        """Become the sample of both: of the later span where they have seen different ones."""
+        """Become the sample of both: of the later span where they have seen different ones.
+
+        What only one of them has approved the next reading of the device approves again.
+        """
         if self._span_ms != other._span_ms:
             raise ValueError("places of a device by different spans cannot be merged")
         if other._span < self._span:
             return
         if other._span > self._span:
-            self._span = other._span
-            self._approved, self._reservoir = None, self._new_reservoir()
+            self._span, self._approved = other._span, other._approved
+            self._reservoir = self._new_reservoir()
         self._reservoir.merge(other._reservoir)
-        self._approved = self.usual_place
+        if self._approved != other._approved:
+            self._approved = None
 
     def error_bound(self) -> float:
         """The most by which a cell's share in the sample is wrong, 99 times of 100, as of any reservoir."""
@@ -147,24 +151,21 @@ class ApprovedPlaces:
     without one is compared by latitude and longitude.
     """
 
-    __slots__ = ("_devices", "_ring")
+    __slots__ = ("_ring",)
 
     def __init__(self, devices: int, false_positive_rate: float, *, span_ms: int, generations: int) -> None:
         # A reading is looked up twice.
         rate = false_positive_rate / 2
         keys = devices * KEYS_A_DEVICE
-        self._devices = devices
         self._ring = RotatingBloomFilter(keys, rate, span_ms=span_ms, generations=generations)
 
     def update(self, device: bytes, usual_place: Cell, time_ms: int) -> bool:
         """Approve the surroundings of a place; return whether the filter still reaches back so far."""
         keys = [b"%b|%b" % (mark, device) for mark in _MARKS]
         keys += [_key(device, cell) for cell in usual_place.plane.near()]
-        if usual_place.level is None:
-            keys += [_key(device, cell, any_level=True) for cell in usual_place.near()]
-        else:
-            keys += [_key(device, cell) for cell in usual_place.near()]
-        return all([self._ring.update(key, time_ms) for key in keys])
+        any_level = usual_place.level is None
+        keys += [_key(device, cell, any_level=any_level) for cell in usual_place.near()]
+        return all(self._ring.update(key, time_ms) for key in keys)
 
     def answer(self, device: bytes, cell: Cell, time_ms: int) -> Answer:
         """Whether a device's reading in this cell is where the device usually is."""
@@ -178,8 +179,6 @@ class ApprovedPlaces:
 
     def merge(self, other: Self) -> None:
         """Become the filter of both: to the bit the one that has seen both streams."""
-        if self._devices != other._devices:
-            raise ValueError("approved places of different numbers of devices cannot be merged")
         self._ring.merge(other._ring)
 
     def error_bound(self) -> float:
@@ -196,15 +195,14 @@ class ApprovedPlaces:
 
     def to_bytes(self) -> bytes:
         """The whole state."""
-        return to_frame(_FilterState(self._devices, self._ring.to_bytes()))
+        return to_frame(_FilterState(self._ring.to_bytes()))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what `to_bytes` wrote. Raises ValueError where this is none."""
-        state = from_frame(data, _FilterState)
-        places = cls.__new__(cls)
-        places._devices = state.devices
-        places._ring = RotatingBloomFilter.from_bytes(state.ring)
+        ring = RotatingBloomFilter.from_bytes(from_frame(data, _FilterState).ring)
+        places = cls(1, ring.error_bound(), span_ms=1, generations=2)
+        places._ring = ring
         return places
 
 
