@@ -32,7 +32,7 @@ class _Buckets:
         self.levels = [deque(level) for level in levels]  # of size 1, 2, 4, …; in each the oldest first
 
     def add(self, time_ms: int, most: int) -> None:
-        """Enter an event, not before the latest; two buckets of a size become one where there are too many."""
+        """Enter an event, not before the latest; the two oldest of too many of a size become one."""
         for level in self.levels:
             level.append(time_ms)
             if len(level) <= most:
@@ -120,10 +120,7 @@ class SlidingCount:
             self._merged.append(_Buckets([list(level) for level in buckets.levels]))
         for buckets in (self._own, *self._merged):
             buckets.forget(self._latest_ms - self._longest_window_ms)
-        self._merged = sorted(
-            (buckets for buckets in self._merged if buckets.levels),
-            key=lambda buckets: [list(level) for level in buckets.levels],
-        )
+        self._merged = [buckets for buckets in self._merged if buckets.levels]
 
     def error_bound(self) -> float:
         """1 / (2r): the most by which a count is wrong, as a share of the true one. Always."""
@@ -148,6 +145,7 @@ class SlidingCount:
             newest_first = [time_ms for level in levels for time_ms in reversed(level)]
             if (
                 newest_first != sorted(newest_first, reverse=True)
+                or len(levels) > _LEVELS
                 or any(len(level) > state.r + 1 for level in levels)
                 or any(time_ms > state.latest_ms for time_ms in newest_first)
             ):
