@@ -12,6 +12,7 @@ from sketches.sketch import from_frame, to_frame
 _SEED: Final = 0x5EED
 _64_BITS: Final = 2**64 - 1
 _HEAD_BYTES: Final = 64
+_FEWEST_BITS: Final = 256  # fewer fill too unevenly for the rate to hold
 
 
 class _State(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="bloom"):
@@ -148,7 +149,7 @@ def _dimensions(keys: int, false_positive_rate: float) -> tuple[int, int]:
     hash_count = max(1, round(-log(false_positive_rate) / log(2)))
     # The best number of hashes is no whole number: so many bits that the rate holds with this one.
     fill = false_positive_rate ** (1 / hash_count)
-    return hash_count, max(8, ceil(-hash_count * keys / log1p(-fill)))
+    return hash_count, max(_FEWEST_BITS, ceil(-hash_count * keys / log1p(-fill)))
 
 
 def _bytes_for(bit_count: int) -> int:

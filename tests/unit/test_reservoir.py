@@ -99,7 +99,7 @@ def test_shares_are_within_the_bound() -> None:
     st.integers(1, 20),
 )
 def test_a_snapshot_goes_on_as_the_original(before: list[bytes], after: list[bytes], size: int) -> None:
-    """Exactness under faults: what is read back sees the same events and becomes the same, also by merging."""
+    """What is read back and sees the same events becomes the same, also by merging."""
     made = Reservoir(size, item_bytes=3, seed=7)
     for item in before:
         made.update(item)
