@@ -10,7 +10,6 @@ import msgspec
 from sketches.sketch import from_frame, to_frame
 
 _SEED: Final = 0x5EED
-_64_BITS: Final = 2**64 - 1
 _HEAD_BYTES: Final = 64
 _FEWEST_BITS: Final = 256  # fewer fill too unevenly for the rate to hold
 
@@ -32,10 +31,12 @@ class BloomFilter:
     The rate holds as long as no more than `keys` different ones are in it; one put in again adds nothing.
     """
 
-    __slots__ = ("_bit_count", "_bits", "_false_positive_rate", "_hash_count", "_keys")
+    __slots__ = ("_bit_count", "_bits", "_false_positive_rate", "_keys", "_probes")
 
     def __init__(self, keys: int, false_positive_rate: float) -> None:
-        self._hash_count, self._bit_count = _dimensions(keys, false_positive_rate)
+        hash_count, self._bit_count = _dimensions(keys, false_positive_rate)
+        # Dillinger and Manolios: the distance from probe to probe grows by 1, 2, 3, …
+        self._probes = [(number, (number**3 - number) // 6) for number in range(hash_count)]
         self._keys = keys
         self._false_positive_rate = false_positive_rate
         self._bits = bytearray(_bytes_for(self._bit_count))
@@ -50,13 +51,8 @@ class BloomFilter:
     def places(self, key: bytes) -> Sequence[int]:
         """The numbers of a key's bits: the same in all filters for as many keys at the same rate."""
         bit_count = self._bit_count
-        place, step = mmh3.mmh3_x64_128_utupledigest(key, _SEED)
-        places = []
-        for number in range(self._hash_count):
-            places.append(place % bit_count)
-            place = place + step & _64_BITS
-            step += number
-        return places
+        start, step = mmh3.mmh3_x64_128_utupledigest(key, _SEED)
+        return [(start + number * step + extra) % bit_count for number, extra in self._probes]
 
     def set(self, places: Sequence[int]) -> None:
         """Put in the key with these places."""
@@ -100,7 +96,7 @@ class BloomFilter:
 
     def estimated_error(self) -> float:
         """The rate of false positives by the bits that are set; above `error_bound`: too many keys."""
-        return float(self._fill**self._hash_count)
+        return float(self._fill ** len(self._probes))
 
     def estimated_keys(self) -> float:
         """How many different keys are in it, by the bits that are set; infinite where all are.
@@ -109,7 +105,7 @@ class BloomFilter:
         47, 2007.
         """
         fill = self._fill
-        return -self._bit_count / self._hash_count * log1p(-fill) if fill < 1 else inf
+        return -self._bit_count / len(self._probes) * log1p(-fill) if fill < 1 else inf
 
     def size_bound_bytes(self) -> int:
         """64 bytes and the bits, some 1.44 log2(1 / rate) for each key."""

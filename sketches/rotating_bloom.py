@@ -67,7 +67,10 @@ class RotatingBloomFilter:
         """Whether a key was put in, as of this time, later, or so shortly before that it is not forgotten."""
         oldest = self._oldest(max(self.span(time_ms), self._newest_span))
         places = self._generations[0].places(key)
-        return any(self._generation(span).has(places) for span in range(oldest, self._newest_span + 1))
+        for span in range(self._newest_span, oldest - 1, -1):  # noqa: SIM110 - in half the time of any()
+            if self._generation(span).has(places):
+                return True
+        return False
 
     def merge(self, other: Self) -> None:
         """Become the set of both: to the bit the ring that has seen both streams."""

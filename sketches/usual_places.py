@@ -25,7 +25,10 @@ _CELLS_ACROSS: Final = 2 * CELLS_A_THRESHOLD + 1
 KEYS_A_DEVICE: Final = _CELLS_ACROSS**3 + _CELLS_ACROSS**2 + 2
 """What a usual place with an altitude puts into the filter."""
 
-_DEVICE_HEAD_BYTES: Final = 64
+# A home in the corner of its cell has its mode in eight of them by turns: none is approved again and again.
+_MOST_APPROVED: Final = 8
+
+_DEVICE_HEAD_BYTES: Final = 64 + _MOST_APPROVED * (CODE_BYTES + 2)
 _FILTER_HEAD_BYTES: Final = 32
 _NEVER: Final = -1
 
@@ -39,7 +42,7 @@ class _DeviceState(
     span_ms: int
     seed: int
     span: int
-    approved: bytes
+    approved: list[bytes]
     reservoir: bytes
 
 
@@ -50,7 +53,7 @@ class _FilterState(
 
 
 class DevicePlaces:
-    """Where a device was in the latest span of time, from a sample of its readings: 512 bytes at most.
+    """Where a device was in the latest span of time, from a sample of its readings.
 
     A reading of an earlier span changes nothing. Times are record timestamps, in milliseconds; `seed` should
     be the device's own, and differ between partitions.
@@ -64,25 +67,25 @@ class DevicePlaces:
         self._span_ms = span_ms
         self._seed = seed
         self._span = _NEVER
-        self._approved: Cell | None = None
+        self._approved: list[Cell] = []  # in this span, the latest last
         self._reservoir = self._new_reservoir()
 
     def update(self, cell: Cell, time_ms: int) -> Cell | None:
-        """Take a reading; return the usual place where it is one that is to be approved: new in this span."""
+        """Take a reading; return the usual place where it is to be approved: one that is new in this span."""
         if time_ms < 0:
             raise ValueError(f"a time of {time_ms} ms lies before 1970")
         span = time_ms // self._span_ms
         if span < self._span:
             return None
         if span > self._span:
-            self._span, self._approved = span, None
+            self._span, self._approved = span, []
             self._reservoir = self._new_reservoir()
-        if not self._reservoir.update(cell.code) and self._approved is not None:
+        if not self._reservoir.update(cell.code) and self._approved:
             return None
         place = self.usual_place
-        if place == self._approved:
+        if place is None or place in self._approved:
             return None
-        self._approved = place
+        self._approved = [*self._approved, place][-_MOST_APPROVED:]
         return place
 
     @property
@@ -100,23 +103,22 @@ class DevicePlaces:
         if other._span < self._span:
             return
         if other._span > self._span:
-            self._span, self._approved = other._span, other._approved
+            self._span, self._approved = other._span, list(other._approved)
             self._reservoir = self._new_reservoir()
         self._reservoir.merge(other._reservoir)
-        if self._approved != other._approved:
-            self._approved = None
+        self._approved = [place for place in self._approved if place in other._approved]
 
     def error_bound(self) -> float:
         """The most by which a cell's share in the sample is wrong, 99 times of 100, as of any reservoir."""
         return self._reservoir.error_bound()
 
     def size_bound_bytes(self) -> int:
-        """64 bytes and those of the reservoir."""
+        """144 bytes and those of the reservoir: 656."""
         return _DEVICE_HEAD_BYTES + self._reservoir.size_bound_bytes()
 
     def to_bytes(self) -> bytes:
         """The whole state, that of chance too."""
-        approved = self._approved.code if self._approved else b""
+        approved = [place.code for place in self._approved]
         return to_frame(
             _DeviceState(self._span_ms, self._seed, self._span, approved, self._reservoir.to_bytes())
         )
@@ -129,12 +131,12 @@ class DevicePlaces:
         reservoir = Reservoir.from_bytes(state.reservoir)
         if (
             state.span < _NEVER
-            or len(state.approved) not in {0, CODE_BYTES}
-            or any(len(code) != CODE_BYTES for code in reservoir.sample)
+            or len(state.approved) > _MOST_APPROVED
+            or any(len(code) != CODE_BYTES for code in (*state.approved, *reservoir.sample))
         ):
             raise ValueError("these bytes are no places of a device: its fields contradict each other")
         places._span = state.span
-        places._approved = Cell.from_code(state.approved) if state.approved else None
+        places._approved = [Cell.from_code(code) for code in state.approved]
         places._reservoir = reservoir
         return places
 

@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from math import sqrt
+from typing import TypeVar
+
+_Outcome = TypeVar("_Outcome", bound=Hashable)
 
 
-def assert_follows(outcomes: Iterable[Hashable], chances: Mapping[Hashable, float]) -> None:
+def assert_follows(outcomes: Iterable[_Outcome], chances: Mapping[_Outcome, float]) -> None:
     """Fail where outcomes are unlike their chances, which must all be there and sum to 1.
 
     Pearson's statistic has the mean df and the variance 2 df: five standard deviations are allowed, which a

@@ -107,6 +107,14 @@ def test_a_place_is_approved_once_a_day() -> None:
     assert [cell for cell in said if cell] == [HOME] * 3
 
 
+def test_a_home_between_cells_is_approved_once_for_each() -> None:
+    """Where the mode goes to and fro."""
+    device = places()
+    cells = [HOME, HOME._replace(row=HOME.row + 1)]
+    said = [device.update(cells[number // 3 % 2], 0) for number in range(2000)]
+    assert sorted(cell for cell in said if cell) == sorted(cells)
+
+
 def test_at_the_antimeridian_and_the_poles() -> None:
     """Taveuni lies on both sides of 180 degrees; at the pole longitude is nothing."""
     for usual, near, far in (
