@@ -133,7 +133,7 @@ def test_false_places_are_approved_at_the_stated_rate_at_most() -> None:
     filter_ = ApprovedPlaces(60, 0.02, span_ms=DAY_MS, generations=2)
     for number in range(60):
         for day in range(2):
-            filter_.update(b"%d" % number, HOME, day * DAY_MS)
+            filter_.update(b"%d" % number, HOME._replace(row=1400 + 10 * day), day * DAY_MS)
     others = [Cell.of(row, column, 25) for row in range(-80, 30, 5) for column in range(-180, 180, 45)]
     answers = [filter_.answer(b"%d" % number, cell, DAY_MS) for number in range(60) for cell in others]
     assert 0.3 * 0.02 < answers.count("Approved") / len(answers) <= 1.2 * 0.02
@@ -193,9 +193,14 @@ def test_after_a_merge_the_usual_place_of_both_is_approved() -> None:
             device.update(HOME, 0)
     one.merge(other)
     assert one.update(HOME, 0) == HOME
+    assert one.update(HOME, 0) is None
+    one.merge(places(3))
+    assert one.update(HOME, 0) is None
+    other.merge(one)
+    assert other.update(HOME, 0) == HOME
 
 
-@given(st.lists(st.integers(0, 40), max_size=10), st.lists(st.integers(0, 40), max_size=10))
+@given(st.lists(st.integers(0, 40), max_size=4), st.lists(st.integers(0, 40), max_size=4))
 def test_merged_filters_are_the_filter_of_both(mine: list[int], theirs: list[int]) -> None:
     """To the bit."""
     one, other, whole = approved(), approved(), approved()

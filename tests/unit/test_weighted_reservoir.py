@@ -46,7 +46,8 @@ def test_items_are_drawn_by_weight_whatever_their_order(order: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs", "after"), [(b"abcd", b"e", b""), (b"eb", b"ca", b"d"), (b"", b"eda", b"cb")]
+    ("mine", "theirs", "after"),
+    [(b"abcd", b"e", b""), (b"eb", b"ca", b"d"), (b"abc", b"d", b"e"), (b"", b"eda", b"cb")],
 )
 def test_items_are_drawn_by_weight_after_a_merge(mine: bytes, theirs: bytes, after: bytes) -> None:
     """And so are those that come after it."""
@@ -78,6 +79,18 @@ def test_the_weight_of_a_part_of_the_stream_is_estimated_without_bias() -> None:
     assert abs(mean(estimates) - truth) < 4 * stdev(estimates) / sqrt(300)
     assert stdev(estimates) <= sum(amounts) / sqrt(38)
     assert wrong <= 3
+
+
+def test_a_small_sample_has_no_bias_either() -> None:
+    """Where one event too many would count most."""
+    amounts = [1 + number % 7 * 10 for number in range(60)]
+    estimates = []
+    for seed in range(400):
+        made = WeightedReservoir(5, item_bytes=1, seed=seed)
+        for number, amount in enumerate(amounts):
+            made.update(bytes([number]), amount)
+        estimates.append(made.estimated_weight(lambda _: True))
+    assert abs(mean(estimates) - sum(amounts)) < 4 * stdev(estimates) / sqrt(400)
 
 
 def test_few_events_are_all_kept_and_their_weight_is_exact() -> None:
