@@ -68,7 +68,7 @@ class DevicePlaces:
         self._seed = seed
         self._span = _NEVER
         self._approved: list[Cell] = []  # in this span, the latest last
-        self._reservoir = self._new_reservoir()
+        self._reservoir = self._empty_sample(_NEVER)
 
     def update(self, cell: Cell, time_ms: int) -> Cell | None:
         """Take a reading; return the usual place where it is to be approved: one that is new in this span."""
@@ -78,8 +78,7 @@ class DevicePlaces:
         if span < self._span:
             return None
         if span > self._span:
-            self._span, self._approved = span, []
-            self._reservoir = self._new_reservoir()
+            self._span, self._approved, self._reservoir = span, [], self._empty_sample(span)
         if not self._reservoir.update(cell.code) and self._approved:
             return None
         place = self.usual_place
@@ -96,17 +95,16 @@ class DevicePlaces:
     def merge(self, other: Self) -> None:
         """Become the sample of both: of the later span where they have seen different ones.
 
-        What only one of them has approved the next reading of the device approves again.
+        The next reading of the device approves its usual place again: it may be neither's.
         """
         if self._span_ms != other._span_ms:
             raise ValueError("places of a device by different spans cannot be merged")
         if other._span < self._span:
             return
         if other._span > self._span:
-            self._span, self._approved = other._span, list(other._approved)
-            self._reservoir = self._new_reservoir()
+            self._span, self._reservoir = other._span, self._empty_sample(other._span)
+        self._approved = []
         self._reservoir.merge(other._reservoir)
-        self._approved = [place for place in self._approved if place in other._approved]
 
     def error_bound(self) -> float:
         """The most by which a cell's share in the sample is wrong, 99 times of 100, as of any reservoir."""
@@ -140,8 +138,8 @@ class DevicePlaces:
         places._reservoir = reservoir
         return places
 
-    def _new_reservoir(self) -> Reservoir:
-        return Reservoir(SAMPLE_READINGS, item_bytes=CODE_BYTES, seed=self._seed + self._span)
+    def _empty_sample(self, span: int) -> Reservoir:
+        return Reservoir(SAMPLE_READINGS, item_bytes=CODE_BYTES, seed=self._seed + span)
 
 
 class ApprovedPlaces:

@@ -196,8 +196,8 @@ def test_after_a_merge_the_usual_place_of_both_is_approved() -> None:
     assert one.update(HOME, 0) is None
     one.merge(places(3))
     assert one.update(HOME, 0) is None
-    other.merge(one)
-    assert other.update(HOME, 0) == HOME
+    one.merge(other)
+    assert one.update(HOME, 0) == HOME
 
 
 @given(st.lists(st.integers(0, 40), max_size=4), st.lists(st.integers(0, 40), max_size=4))
