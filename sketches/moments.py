@@ -34,7 +34,7 @@ class SecondMoment:
     of random signs, 4-wise independent by key, has the expected square F2; the mean of many, and the median
     of some means, is near it. Here a key has a part in one of a row's sums instead of all, which gives the
     mean of `width` at the cost of one and with the same variance (Thorup, Zhang: Tabulation based 4-universal
-    hashing with applications to second moment estimation, SODA 2004, theorem on "Count Sketch").
+    hashing with applications to second moment estimation, SODA 2004).
 
     The sums are linear: merging adds them, in any order, exactly. Width is a power of two, depth is odd.
     """
@@ -104,7 +104,7 @@ class SecondMoment:
         """The most by which F2 is wrong, as a share of it, 99 times of 100.
 
         A row's variance is at most 2 F2² / width, so that it is wrong by more with a chance of at most
-        q = 2 / (width bound²) (Chebyshev); the median is only where half of the rows are.
+        q = 2 / (width bound²) (Chebyshev); the median is, only where more than half of the rows are.
         """
         return sqrt(2 / (self._width * _chance_of_a_row(len(self._rows))))
 

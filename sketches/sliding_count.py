@@ -76,8 +76,8 @@ class SlidingCount:
     milliseconds, in about their order.
 
     Merging keeps the buckets of each stream beside the others. Each count is within 1 / (2r) of its own, so
-    that their sum is, too; buckets that were made into one again would have the greater error
-    1/r + 1/(4r²) (Papapetrou, Garofalakis, Deligiannakis: Sketch-based querying of distributed
+    that their sum is, too: the merged count keeps this bound, and takes the memory of both. Buckets of both
+    that were made into one histogram would have the error 1/r + 1/(4r²) (Papapetrou, Garofalakis, Deligiannakis: Sketch-based querying of distributed
     sliding-window data streams, VLDB 2012). What comes after a merge is counted in this one's own.
     """
 
