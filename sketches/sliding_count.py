@@ -77,8 +77,9 @@ class SlidingCount:
 
     Merging keeps the buckets of each stream beside the others. Each count is within 1 / (2r) of its own, so
     that their sum is, too: the merged count keeps this bound, and takes the memory of both. Buckets of both
-    that were made into one histogram would have the error 1/r + 1/(4r²) (Papapetrou, Garofalakis, Deligiannakis: Sketch-based querying of distributed
-    sliding-window data streams, VLDB 2012). What comes after a merge is counted in this one's own.
+    made into one histogram would have the error 1/r + 1/(4r²) (Papapetrou, Garofalakis, Deligiannakis:
+    Sketch-based querying of distributed sliding-window data streams, PVLDB 5, 2012). What comes after a merge
+    is counted in this one's own.
     """
 
     __slots__ = ("_latest_ms", "_longest_window_ms", "_merged", "_own", "_r")
