@@ -76,6 +76,7 @@ class Likeness:
 
     Guaranteed: state and clusters are functions of the set of transactions seen, not of their order or how
     often they came: of the newest `max_transactions` within the window before the newest of all.
+    Bounded: a transaction costs at most a look at all kinds that it is like, `clusters` such a look for each kind.
     Not guaranteed: every link (`error_bound`). A cluster is missed where that leaves fewer than `min_cards`
     together.
 
@@ -107,7 +108,7 @@ class Likeness:
         longitude_deg: float,
         time_ms: int,
     ) -> bool:
-        """Take a transaction up; return whether it is now part of a cluster: `clusters` has it then.
+        """Take a transaction up; return whether its kind is dense now: `clusters` has it then.
 
         False for one that came before, is too old or above `max_amount`. Raises ValueError when a number is
         none or infinite, or an id too long.
@@ -124,7 +125,7 @@ class Likeness:
         )
         if len(transaction_id) > MAX_ID_CHARS or len(card) > MAX_ID_CHARS:
             raise ValueError(f"ids of transactions and cards have at most {MAX_ID_CHARS} characters")
-        return self._put(CardUse(time_ms, transaction_id, card), shingles) and self._clustered(shingles)
+        return self._put(CardUse(time_ms, transaction_id, card), shingles) and self._dense(shingles)
 
     def merge(self, other: Self) -> None:
         """Take up all that the other holds. Raises ValueError when its bounds differ."""
@@ -243,9 +244,6 @@ class Likeness:
             if len(common) >= self.bounds.min_cards:
                 return True
         return False
-
-    def _clustered(self, kind: Shingles) -> bool:
-        return any(self._dense(near) for near in (kind, *self._groups[kind].linked))
 
     def _reached_from(self, dense: Shingles, seen: set[Shingles]) -> list[Shingles]:
         """The kinds of the cluster of a dense kind. Dense ones become `seen`: others may border on two."""

@@ -2,6 +2,7 @@
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -34,7 +35,7 @@ def rank_error(sketch: Quantiles, values: list[float]) -> float:
     return worst
 
 
-STREAMS = {
+STREAMS: dict[str, Callable[[Random], float]] = {
     "amounts": lambda random: round(random.lognormvariate(3.6, 1), 2),
     "even": lambda random: random.random(),
     "few values": lambda random: float(random.randrange(5)),
