@@ -76,7 +76,7 @@ class Likeness:
 
     Guaranteed: state and clusters are functions of the set of transactions seen, not of their order or how
     often they came: of the newest `max_transactions` within the window before the newest of all.
-    Bounded: a transaction costs at most a look at all kinds that it is like, `clusters` such a look for each kind.
+    Bounded: a transaction costs at most a look at all kinds that it is like, `clusters` one for each kind.
     Not guaranteed: every link (`error_bound`). A cluster is missed where that leaves fewer than `min_cards`
     together.
 

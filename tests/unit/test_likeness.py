@@ -158,7 +158,7 @@ def test_planted_waves_are_found_and_honest_customers_are_not(day: list[tuple[di
 
 
 def test_waves_that_go_to_several_sites_or_over_the_hour_hang_together() -> None:
-    """Four shingles of five are enough; an update tells from the tenth card on, and after the hour once more."""
+    """Four shingles of five are enough; an update tells from the tenth card on, also of the new hour."""
     hour_ms = NOON_MS + 3_600_000
     uses = [
         use(number, merchant=f"site {number % 3}", time_ms=hour_ms + 1_000 * (number - 15))
