@@ -15,14 +15,11 @@ from sketches.sketch import from_frame, to_frame
 
 LG_REGISTERS: Final = 15
 STANDARD_DEVIATIONS: Final = 3  # chance exceeds these in 0.3 % of cases
-_TYPE: Final = (
-    tgt_hll_type.HLL_6
-)  # 4 bits a register need a table of exceptions, whose order depends on the items'
+# 6 bits a register: with 4 there is a table of exceptions, whose order depends on that of the items.
+_TYPE: Final = tgt_hll_type.HLL_6
 _FRAME_BYTES: Final = 64  # version, tag, lengths
-_COUPON_HEADER_BYTES: Final = {
-    2: 8,
-    3: 12,
-}  # by the first byte, when there are few items: a list, a hash table
+# Few items are kept as hashes ("coupons") after a header, whose first byte says whether as a list or a table.
+_COUPON_HEADER_BYTES: Final = {2: 8, 3: 12}
 
 
 class _State(msgspec.Struct, frozen=True, array_like=True, tag="distinct"):
