@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge
 
 from app.connection import connection_of
 from app.intake import intake_of
 from app.iot import iot_connection_of, reader_of, topic_filter_of
+from app.metrics_page import metrics_page
 from app.settings import Settings
 from app.topics import topics_of
 from sources.intake import Intake
@@ -22,8 +23,6 @@ from streaming.garbage import collect_less_often
 from streaming.log_rate import limit_log_rate
 
 log = logging.getLogger(__name__)
-
-_CONTENT_TYPE = "Content-Type"
 
 
 async def run_bridge(settings: Settings) -> None:
@@ -106,7 +105,7 @@ def _pages(subscriber: Subscriber, intake: Intake, registry: CollectorRegistry) 
         Gauge(name, doc, registry=registry).set_function(value)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={_CONTENT_TYPE: CONTENT_TYPE_LATEST})
+        return metrics_page(registry)
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")

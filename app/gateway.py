@@ -11,10 +11,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from app.connection import Connection
 from app.intake import intake_of
+from app.metrics_page import metrics_page
 from app.published.asyncapi import VERSION
 from app.settings import Settings
 from app.topics import topics_of
@@ -141,6 +142,6 @@ def _exposing(registry: CollectorRegistry) -> Handler:
     """Answer with the metrics, whatever path is asked for."""
 
     async def handle(_request: web.BaseRequest) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return metrics_page(registry)
 
     return handle

@@ -19,6 +19,7 @@ from app.topic_admin import CREATE_COMMAND
 from app.topic_state import topic_states
 from sources.event_file import Event
 from streaming.errors import ConfigError, OutputLostError, RetryableError
+from streaming.internals import abandon_producer
 from streaming.partitions import remembering_partitioner
 
 _BATCH_BYTES = 256 * 1024
@@ -217,4 +218,4 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         async with asyncio.timeout(_STOP_TIMEOUT_S):
             await producer.stop()
             return
-    await producer.client.close()
+    await abandon_producer(producer)

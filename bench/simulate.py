@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -14,6 +15,7 @@ from app.producing import produce_events
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 from bench.contest import Contestant, Options, take_turns
+from bench.meter import Measured
 from bench.report import Section, ratio, spread
 from bench.site import Site, site
 from sources.event_file import Event
@@ -29,23 +31,11 @@ _READY = "a ready list into Kafka"
 _KAFKA = "simulated into Kafka"
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Measured):
     """One pass; the start of Python and, but for `ready_s`, the making of customers are not in it."""
 
-    events: int
     ready_s: float
-    elapsed_s: float
-    cpu_s: float
-
-    @property
-    def events_per_s(self) -> float:
-        """By the clock on the wall."""
-        return self.events / self.elapsed_s
-
-    @property
-    def cpu_us_per_event(self) -> float:
-        """User and system, of the whole process."""
-        return self.cpu_s / self.events * 1e6
 
     def __str__(self) -> str:
         return f"{self.events_per_s:,.0f} events/s, {self.cpu_us_per_event:.1f} µs CPU each"

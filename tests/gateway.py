@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.integration.commands import environment, start
+from tests.pipeline import wait_until
 
 _ANSWER_TIMEOUT_S = 30.0
 
@@ -71,10 +72,9 @@ class Gateway:
 
     def wait_ready(self) -> None:
         """Return when it has Kafka."""
-        deadline_s = time.monotonic() + _ANSWER_TIMEOUT_S
-        while self.ask("GET", "/readyz").status != 200:
-            assert time.monotonic() < deadline_s, "the gateway was never ready"
-            time.sleep(0.05)
+        wait_until(
+            lambda: self.ask("GET", "/readyz").status == 200, _ANSWER_TIMEOUT_S, "the gateway is ready"
+        )
 
     @property
     def log(self) -> str:

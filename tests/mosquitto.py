@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
@@ -16,6 +15,7 @@ from awscrt import mqtt5
 
 from app.settings import PROJECT_DIR
 from sources.iot.mqtt import IotConnection, mqtt_client
+from tests.pipeline import wait_until
 
 BRIDGE, DEVICES = "smart-bank-bridge", "smart-bank-sensors"  # common names of certificates
 DEVICE = "laptop-1"
@@ -72,16 +72,17 @@ class Mosquitto:
         """Start it, with what it kept; return when it listens."""
         with (self.folder / "mosquitto.log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        deadline_s = time.monotonic() + _START_TIMEOUT_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert self._process.poll() is None, (self.folder / "mosquitto.log").read_text()
-                assert time.monotonic() < deadline_s
-                time.sleep(0.02)
-            else:
-                return self
+        wait_until(self._listens, _START_TIMEOUT_S, "mosquitto listens")
+        return self
+
+    def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "mosquitto.log").read_text()
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """SIGTERM: it writes down what it holds. (On kill -9 it would forget what it has acknowledged.)"""
