@@ -10,7 +10,7 @@ from detection.docket import Docket, OpenCase, case_key
 from detection.rule import Rule, S
 from models.case import Case
 from models.decision import Decision, Stage
-from models.flagged_transaction import CardUse, FlagEvent, FlaggedTransaction
+from models.flagged_transaction import FlagEvent, FlaggedTransaction, last_four
 from models.judgement import Judgement, Verdict
 from models.location_fix import LocationFix
 from models.transaction import Transaction
@@ -114,16 +114,18 @@ class Sitting(Generic[S]):
         is_open = self._rule.awaits_locations
         if is_open and deadline_ms < self._docket.time.ms and not is_forwarded:
             judgement, is_open = judgement.because(AFTER_DEADLINE), False
-        decision = self._first_decision(transaction, judgement, "provisional" if is_open else "final")
-        use = CardUse.of(transaction)
-        case = Case(is_open, record_ms, deadline_ms, _encode(decision), use if is_open else None)
+        decision = self._first_decision(
+            transaction, judgement, "provisional" if is_open else "final", record_ms
+        )
+        card_last4 = last_four(transaction.card_number)
+        case = Case(is_open, record_ms, deadline_ms, _encode(decision), card_last4 if is_open else None)
         self._cases[key] = case
         if is_open:
             between = self._rule.looks_between(decision)
             self._docket.open(key, device, case, decision, between, now_s=self._clock_s())
         else:
             self._docket.close(key, device, deadline_ms, self._clock_s())
-        self._tell(device, case, decision, use, flag_event(None, decision))
+        self._tell(device, case, decision, card_last4, flag_event(None, decision))
 
     def close_due(self) -> None:
         """Make the decisions final whose deadline has passed, and forget those older than the window."""
@@ -167,7 +169,9 @@ class Sitting(Generic[S]):
                 still_open.append(each)
         return still_open
 
-    def _first_decision(self, transaction: Transaction, judgement: Judgement, stage: Stage) -> Decision:
+    def _first_decision(
+        self, transaction: Transaction, judgement: Judgement, stage: Stage, record_ms: int
+    ) -> Decision:
         return Decision.of(
             transaction,
             judgement,
@@ -175,6 +179,7 @@ class Sitting(Generic[S]):
             revision=1,
             card_token=_token(self._detector.card_token_of, transaction.card_number),
             user_token=_token(self._detector.user_token_of, transaction.user_id),
+            received_ms=record_ms,
         )
 
     def _revise(self, each: OpenCase, state: S) -> None:
@@ -183,11 +188,11 @@ class Sitting(Generic[S]):
             return
         old, decision = each.case, each.decision.revised(judgement, "provisional")
         event = flag_event(each.decision.verdict, decision)
-        each.case = Case(True, old.record_ms, old.deadline_ms, _encode(decision), old.use)  # noqa: FBT003
+        each.case = Case(True, old.record_ms, old.deadline_ms, _encode(decision), old.card_last4)  # noqa: FBT003
         each.decision, each.is_stale = decision, False
         each.since, each.until = self._rule.looks_between(decision)
         self._cases[each.key] = each.case
-        self._tell(each.device, each.case, decision, old.use, event)
+        self._tell(each.device, each.case, decision, old.card_last4, event)
 
     def _close(self, each: OpenCase, *reasons: str) -> None:
         old = each.case
@@ -202,14 +207,12 @@ class Sitting(Generic[S]):
         case = Case(False, old.record_ms, old.deadline_ms, decision_json, None)  # noqa: FBT003
         self._cases[each.key] = case
         self._docket.close(each.key, each.device, old.deadline_ms, self._clock_s())
-        self._tell(each.device, case, decision, old.use, flag_event(each.decision.verdict, decision))
+        self._tell(each.device, case, decision, old.card_last4, flag_event(each.decision.verdict, decision))
 
     def _tell(
-        self, device: bytes, case: Case, decision: Decision, use: CardUse | None, event: FlagEvent | None
+        self, device: bytes, case: Case, decision: Decision, card_last4: str | None, event: FlagEvent | None
     ) -> None:
-        alert = None
-        if event is not None and use is not None:
-            alert = FlaggedTransaction.of(use, decision, event)
+        alert = None if event is None else FlaggedTransaction.of(decision, card_last4, event)
         self._outcomes.append(Outcome(device, decision, case.decision_json, alert))
 
 

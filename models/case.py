@@ -2,8 +2,6 @@
 
 import msgspec
 
-from models.flagged_transaction import CardUse
-
 
 class Case(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The standing decision on a transaction, and until when it may change.
@@ -19,5 +17,5 @@ class Case(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A location counts if and only if its record timestamp is not later."""
     decision_json: bytes
     """The Decision as it was written to transaction_decisions."""
-    use: CardUse | None
-    """What a later alert needs; None in a closed case."""
+    card_last4: str | None
+    """What a later alert shows of the card; None in a closed case."""

@@ -29,6 +29,14 @@ class Decision(Judgement, frozen=True, gc=False):
     amount: float
     card_token: str | None
     user_token: str | None
+    merchant_id: str | int | None
+    merchant: str | None
+    merchant_category: str | None
+    transaction_type: str | None
+    transaction_device: str | None
+    received_ms: Annotated[
+        int, Meta(description="Record timestamp of the transaction, milliseconds since the epoch.")
+    ]
 
     @classmethod
     def of(
@@ -40,6 +48,7 @@ class Decision(Judgement, frozen=True, gc=False):
         revision: int,
         card_token: str | None,
         user_token: str | None,
+        received_ms: int,
     ) -> "Decision":
         """Join a transaction, or an earlier decision on it, with what was judged of it."""
         # By position: Python passes so many fields by name in a dict, which takes five times as long.
@@ -67,6 +76,12 @@ class Decision(Judgement, frozen=True, gc=False):
             transaction.amount,
             card_token,
             user_token,
+            transaction.merchant_id,
+            transaction.merchant,
+            transaction.merchant_category,
+            transaction.transaction_type,
+            transaction.transaction_device,
+            received_ms,
         )
 
     @property
@@ -91,4 +106,5 @@ class Decision(Judgement, frozen=True, gc=False):
             revision=self.revision + 1,
             card_token=self.card_token,
             user_token=self.user_token,
+            received_ms=self.received_ms,
         )

@@ -3,37 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from models.decision import Decision, Stage
 from models.judgement import Judgement
-from models.transaction import Transaction
 
 FlagEvent = Literal["flagged", "confirmed", "retracted"]
-
-
-class CardUse(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What an alert needs of a transaction besides its decision. The card shows as its last four digits."""
-
-    card_last4: str | None
-    merchant_id: str | int | None
-    merchant: str | None
-    merchant_category: str | None
-    transaction_type: str | None
-    transaction_device: str | None
-
-    @classmethod
-    def of(cls, transaction: Transaction) -> "CardUse":
-        """Take it from a transaction."""
-        return cls(
-            last_four(transaction.card_number),
-            transaction.merchant_id,
-            transaction.merchant,
-            transaction.merchant_category,
-            transaction.transaction_type,
-            transaction.transaction_device,
-        )
 
 
 class FlaggedTransaction(Judgement, frozen=True, gc=False):
@@ -59,10 +34,11 @@ class FlaggedTransaction(Judgement, frozen=True, gc=False):
     merchant_category: str | None
     transaction_type: str | None
     transaction_device: str | None
+    received_ms: int
 
     @classmethod
-    def of(cls, use: CardUse, decision: Decision, event: FlagEvent) -> "FlaggedTransaction":
-        """Join a use of a card with the decision on it."""
+    def of(cls, decision: Decision, card_last4: str | None, event: FlagEvent) -> "FlaggedTransaction":
+        """Make the alert of a decision."""
         # By position, as in Decision.of.
         return cls(
             decision.verdict,
@@ -88,12 +64,13 @@ class FlaggedTransaction(Judgement, frozen=True, gc=False):
             decision.longitude_deg,
             decision.amount,
             decision.user_token,
-            use.card_last4,
-            use.merchant_id,
-            use.merchant,
-            use.merchant_category,
-            use.transaction_type,
-            use.transaction_device,
+            card_last4,
+            decision.merchant_id,
+            decision.merchant,
+            decision.merchant_category,
+            decision.transaction_type,
+            decision.transaction_device,
+            decision.received_ms,
         )
 
 

@@ -50,6 +50,12 @@ def decision(**changes: Any) -> Decision:
         "amount": 4711.25,
         "card_token": CARD_TOKEN,
         "user_token": USER_TOKEN,
+        "merchant_id": None,
+        "merchant": None,
+        "merchant_category": None,
+        "transaction_type": None,
+        "transaction_device": None,
+        "received_ms": 1,
     }
     return Decision(**{**fields, **changes})
 

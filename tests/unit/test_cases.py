@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from detection.docket import Docket, case_key
 from models.case import Case
 from models.decision import Decision
-from models.flagged_transaction import CardUse
 from models.judgement import Judgement
 from streaming.layout import StructLayout
 from tables.cases import docket_of
@@ -23,13 +22,13 @@ DECISION = Decision.of(
     revision=1,
     card_token=None,
     user_token=None,
+    received_ms=1,
 )
-USE = CardUse(None, None, None, None, None, None)
 
 
 def row(deadline_ms: int, *, is_open: bool) -> bytes:
     """A row of the table."""
-    case = Case(is_open, 0, deadline_ms, msgspec.json.encode(DECISION), USE if is_open else None)
+    case = Case(is_open, 0, deadline_ms, msgspec.json.encode(DECISION), "1111" if is_open else None)
     return StructLayout(Case).encode(case)
 
 

@@ -15,7 +15,7 @@ from detection.detector import Detector, Outcome, Sitting
 from detection.docket import Docket
 from detection.paper_rule import PaperRule
 from models.decision import Decision
-from models.flagged_transaction import CardUse, FlaggedTransaction, last_four
+from models.flagged_transaction import FlaggedTransaction, last_four
 from models.judgement import Judgement
 from models.latest_location import LatestLocation
 from models.transaction import Transaction
@@ -121,14 +121,15 @@ def test_every_figure_stands_under_its_own_name() -> None:
         revision=1,
         card_token=first.card_token,
         user_token=first.user_token,
+        received_ms=first.received_ms,
     )
-    flag = FlaggedTransaction.of(CardUse.of(transaction), decision, "flagged")
+    flag = FlaggedTransaction.of(decision, "1111", "flagged")
     for line in (decision, flag):
         assert figures.items() <= msgspec.structs.asdict(line).items()
     for name in ("transaction_id", "device_id", "latitude_deg", "longitude_deg", "amount"):
         assert getattr(decision, name) == getattr(transaction, name)
     for name in ("merchant_id", "merchant", "merchant_category", "transaction_type", "transaction_device"):
-        assert getattr(flag, name) == getattr(transaction, name)
+        assert getattr(decision, name) == getattr(flag, name) == getattr(transaction, name)
 
 
 def test_a_flagged_transaction_repeats_its_decision_but_for_the_card() -> None:
@@ -166,7 +167,7 @@ def test_whatever_was_read_can_be_decided_and_written(
     decision = outcome.decision
     assert outcome.decision_json == msgspec.json.encode(decision)
     assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision
-    flag = FlaggedTransaction.of(CardUse.of(transaction), decision, "flagged")
+    flag = FlaggedTransaction.of(decision, "1111", "flagged")
     assert msgspec.json.decode(msgspec.json.encode(flag), type=FlaggedTransaction) == flag
 
 

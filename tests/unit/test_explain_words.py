@@ -199,7 +199,9 @@ readings = st.none() | st.floats(0, 100)
 
 def judged(judgement: Judgement, use: Transaction) -> Decision:
     """A judgement as a decision."""
-    return Decision.of(use, judgement, stage="final", revision=1, card_token=None, user_token=None)
+    return Decision.of(
+        use, judgement, stage="final", revision=1, card_token=None, user_token=None, received_ms=1
+    )
 
 
 @given(places, st.floats(-900, 900), readings, readings)

@@ -21,7 +21,7 @@ from detection.track import Track
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
-from models.flagged_transaction import CardUse, FlaggedTransaction
+from models.flagged_transaction import FlaggedTransaction
 from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
@@ -75,6 +75,7 @@ DECISION = Decision.of(
     revision=1,
     card_token="k1:00",
     user_token=None,
+    received_ms=1,
 )
 DEAD_LETTER = DeadLetter.of(
     reason_code="malformed",
@@ -93,10 +94,10 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.transaction_repartition.name: TRANSACTION,
     TOPICS.latest_locations_changelog.name: LatestLocation(datetime(2024, 4, 1, 10, tzinfo=UTC), 1.0, 2.0),
     TOPICS.cases_changelog.name: Case(
-        is_open=True, record_ms=1, deadline_ms=2, decision_json=b"{}", use=CardUse.of(TRANSACTION)
+        is_open=True, record_ms=1, deadline_ms=2, decision_json=b"{}", card_last4="1111"
     ),
     TOPICS.transaction_decisions.name: DECISION,
-    TOPICS.potential_fraud.name: FlaggedTransaction.of(CardUse.of(TRANSACTION), DECISION, "flagged"),
+    TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
 }
 
 
