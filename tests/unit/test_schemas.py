@@ -87,6 +87,7 @@ DEAD_LETTER = DeadLetter.of(
     key=None,
     value=b"{",
 )
+SNAPSHOT = Snapshot(ends={"transaction_decisions": 7}, sketch=b"\x01")
 SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.location_data.name: LOCATION,
     TOPICS.location_repartition.name: LOCATION,
@@ -96,6 +97,9 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.cases_changelog.name: Case(
         is_open=True, record_ms=1, deadline_ms=2, decision_json=b"{}", card_last4="1111"
     ),
+    TOPICS.sketches_changelog.name: SNAPSHOT,
+    TOPICS.views_changelog.name: SNAPSHOT,
+    TOPICS.devices_changelog.name: SNAPSHOT,
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
 }
