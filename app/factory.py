@@ -1,5 +1,6 @@
 """Where the Faust apps are put together."""
 
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -124,7 +125,7 @@ def faust_options(settings: Settings, app_id: str, web_port: int) -> dict[str, A
     return {
         "autodiscover": False,
         "store": f"{settings.store}://",
-        "datadir": settings.state_dir or str(RUN_DIR / "state" / app_id),
+        "datadir": str(Path(settings.state_dir or RUN_DIR / "state") / app_id),
         "topic_partitions": settings.topic_partitions,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
