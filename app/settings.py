@@ -116,7 +116,7 @@ class Settings:
         " suppressed where few come.",
     )
     anonymity_mu: int = _setting(
-        100, "Published groups that later rows may join; 1: hardly any. Higher: more rows do.", least=1
+        20, "Published groups that later rows may join; 1: hardly any. Higher: more rows do.", least=1
     )
     anonymity_hierarchies_file: str = _setting(
         "",

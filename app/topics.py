@@ -7,6 +7,7 @@ import msgspec
 
 from app.settings import Settings
 from detection.track import Track
+from models.anonymized_transaction import AnonymizedTransaction
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -55,6 +56,7 @@ class Topics:
     transaction_decisions: TopicSpec
     potential_fraud: TopicSpec
     dead_letters: TopicSpec
+    anonymized_transactions: TopicSpec
 
     @property
     def all(self) -> tuple[TopicSpec, ...]:
@@ -70,6 +72,7 @@ class Topics:
             self.transaction_decisions,
             self.potential_fraud,
             self.dead_letters,
+            self.anonymized_transactions,
         )
 
     @property
@@ -156,5 +159,12 @@ def topics_of(settings: Settings) -> Topics:
             value=DeadLetter,
             doc="Records that could not be processed, byte for byte, with the reason in headers.",
             zone="restricted",
+        ),
+        anonymized_transactions=TopicSpec(
+            name="anonymized_transactions",
+            value=AnonymizedTransaction,
+            doc="Final verdicts for analysts: every row looks like those of at least k people (docs/privacy.md).",
+            zone="public",
+            key_doc="Row token, UTF-8.",
         ),
     )

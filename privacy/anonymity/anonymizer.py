@@ -28,7 +28,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that may come after one before it leaves."""
     limit_ms: Annotated[int, Meta(ge=0)] | None = None
     """How long a row waits at most. None: only rows count."""
-    mu: Annotated[int, Meta(ge=1)] = 100
+    mu: Annotated[int, Meta(ge=1)] = 20
     """Groups that may be joined, and over which their average loss is taken."""
 
 

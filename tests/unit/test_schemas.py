@@ -18,6 +18,7 @@ from app.published.schemas import json_schema
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 from detection.track import Track
+from models.anonymized_transaction import AnonymizedTransaction
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -87,6 +88,21 @@ DEAD_LETTER = DeadLetter.of(
     key=None,
     value=b"{",
 )
+ANONYMIZED = AnonymizedTransaction(
+    row_token="k1:00",
+    place="9q9k",
+    time_from=datetime(2024, 4, 1, 10, tzinfo=UTC),
+    time_to=datetime(2024, 4, 1, 10, 5, tzinfo=UTC),
+    amount_from=10.0,
+    amount_to=20.0,
+    merchant_category="*",
+    device_type="handheld",
+    merchant=None,
+    verdict="cleared",
+    usual_place=None,
+    group_size=10,
+    information_loss=0.25,
+)
 SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.location_data.name: LOCATION,
     TOPICS.location_repartition.name: LOCATION,
@@ -98,6 +114,7 @@ SAMPLES: dict[str, msgspec.Struct] = {
     ),
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
+    TOPICS.anonymized_transactions.name: ANONYMIZED,
 }
 
 
