@@ -84,5 +84,6 @@ class Mondrian:
 
     def _is_group(self, rows: Codes) -> bool:
         return (
-            len(set(rows[PERSON].tolist())) >= self._k and len(set(rows[MERCHANT].tolist())) >= self._merchants
+            len(set(rows[PERSON].tolist())) >= self._k
+            and len(set(rows[MERCHANT].tolist())) >= self._merchants
         )

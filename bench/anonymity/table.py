@@ -13,7 +13,11 @@ def table_of(rows: list[Row], generaliser: Generaliser) -> Codes:
     people: dict[str | None, int] = {}
     merchants: dict[str | None, int] = {}
     columns = [
-        (*codes, people.setdefault(row.person, len(people)), merchants.setdefault(row.merchant, len(merchants)))
+        (
+            *codes,
+            people.setdefault(row.person, len(people)),
+            merchants.setdefault(row.merchant, len(merchants)),
+        )
         for row in rows
         if (codes := generaliser.codes(row)) is not None
     ]

@@ -125,7 +125,9 @@ class Anonymizer:
         limit_ms = self._target.limit_ms
         if limit_ms is None:
             return outcomes
-        while len(self._buffer) and self._buffer.since_ms(oldest := self._buffer.oldest()) <= now_ms - limit_ms:
+        while (
+            len(self._buffer) and self._buffer.since_ms(oldest := self._buffer.oldest()) <= now_ms - limit_ms
+        ):
             outcomes.append(self._release(oldest))
         return outcomes
 

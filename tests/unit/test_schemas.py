@@ -27,6 +27,7 @@ from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
+from sketches.notebook import Snapshot
 
 TOPICS = topics_of(Settings())
 ASYNCAPI_SCHEMA = Path(__file__).parent / "data" / "asyncapi-3.0.0.schema.json.gz"
@@ -103,6 +104,7 @@ ANONYMIZED = AnonymizedTransaction(
     group_size=10,
     information_loss=0.25,
 )
+SNAPSHOT = Snapshot(ends={"transaction_decisions": 7}, sketch=b"\x01")
 SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.location_data.name: LOCATION,
     TOPICS.location_repartition.name: LOCATION,
@@ -112,6 +114,9 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.cases_changelog.name: Case(
         is_open=True, record_ms=1, deadline_ms=2, decision_json=b"{}", card_last4="1111"
     ),
+    TOPICS.sketches_changelog.name: SNAPSHOT,
+    TOPICS.views_changelog.name: SNAPSHOT,
+    TOPICS.devices_changelog.name: SNAPSHOT,
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
     TOPICS.anonymized_transactions.name: ANONYMIZED,
