@@ -11,15 +11,13 @@ from detection.envelope_rule import EnvelopeRule
 from detection.paper_rule import PaperRule
 from detection.profile import PaperProfile, Profile
 from detection.rule import Rule
-from privacy.tokens import TokenKey, tokenizer
+from privacy.tokens import tokenizer
 
 
-def detector_of(
-    settings: Settings, profile: Profile | None = None, key: TokenKey | None = None
-) -> Detector[Any]:
-    """The rule, the tokens and the periods that `settings` ask for; by another profile or key where one is given."""
+def detector_of(settings: Settings, profile: Profile | None = None) -> Detector[Any]:
+    """The rule, the tokens and the periods that `settings` ask for; by another profile where one is given."""
     rule = rule_of(profile or profile_of(settings))
-    key = key or token_key_of(settings)
+    key = token_key_of(settings)
     return Detector(
         rule=rule,
         card_token_of=tokenizer(key, "card"),

@@ -1,14 +1,37 @@
-"""The generalisation hierarchies, from their file or as they come with the package."""
+"""What the settings ask of anonymity: its target, and the hierarchies out of their file."""
 
 import tomllib
 from pathlib import Path
 from typing import Final
 
 from app.settings import PREFIX, Settings
+from privacy.anonymity.anonymizer import Target
 from privacy.anonymity.hierarchies import Hierarchies
 from streaming.errors import ConfigError
 
 _DEFAULT: Final = Path(__file__).with_name("hierarchies.toml")
+
+
+def target_of(
+    settings: Settings,
+    *,
+    k: int | None = None,
+    l: int | None = None,  # noqa: E741 (its name in every paper)
+    delta: int | None = None,
+) -> Target:
+    """What groups must have, by the settings or as given; without a limit in time. Raises ConfigError."""
+    target = Target(
+        k=k or settings.anonymity_k,
+        l=l or settings.anonymity_l,
+        delta=delta or settings.anonymity_delta,
+        mu=settings.anonymity_mu,
+    )
+    if target.delta < max(target.k, target.l):
+        raise ConfigError(
+            f"delta is {target.delta}: so few rows are never a group of k={target.k} people and l={target.l}"
+            " merchants; raise it"
+        )
+    return target
 
 
 def hierarchies_of(settings: Settings) -> Hierarchies:
