@@ -246,7 +246,7 @@ def topics_of(settings: Settings) -> Topics:
         anonymized_transactions=TopicSpec(
             name="anonymized_transactions",
             value=AnonymizedTransaction,
-            doc="Final verdicts for analysts: every row looks like those of at least k people (docs/privacy.md).",
+            doc="Final verdicts for analysts: every row looks like those of k people (docs/privacy.md).",
             zone="public",
             key_doc="Row token, UTF-8.",
             is_by_device=False,

@@ -38,7 +38,7 @@ def with_token_key(settings: Settings) -> Iterator[Settings]:
 def judged_rows(
     events: Iterable[Event], settings: Settings, on_dead_letter: Callable[[DeadLetter], None]
 ) -> Iterator[Row]:
-    """What `replay` ends with, of each transaction. Whether a place is usual for a customer is not known here."""
+    """What `replay` ends with, of each transaction. Whether a place is usual is not known here."""
     row_token = tokenizer(token_key_of(settings), "row")
     decoders = input_decoders(topics_of(settings))
     for result in replay(events, decoders, detector_of(settings), settings.max_clock_skew_s):

@@ -38,14 +38,15 @@ def anonymize(
         Path | None,
         typer.Option(
             "--people",
-            help="CSV file to write: which person (keyed token) each published row is of, for `privacy audit`."
-            " Restricted: who has it undoes the anonymity.",
+            help="CSV file to write: whose row each is (a keyed token), for `privacy audit`. Restricted: who"
+            " has it undoes the anonymity.",
         ),
     ] = None,
 ) -> None:
     """Judge the records of a file as `replay` does, and publish the final verdicts k-anonymous and l-diverse.
 
-    The code is the publisher's. Rows wait for others by their number only, not by time. Prints what was achieved.
+    The code is the publisher's. Rows wait for others by their number only, not by time.
+    Prints what was achieved.
     """
     from random import SystemRandom
 
@@ -99,10 +100,10 @@ def anonymize(
 
 def told(tally: "Tally", target: "Target", dead_letters: int) -> str:
     """The closing lines: what was published, and how it meets its target."""
-    suppressed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(tally.suppressed.items()))
+    suppressed = "".join(f", {count:,} {reason}" for reason, count in sorted(tally.suppressed.items()))
     lines = [
-        f"{tally.published:,} rows published, {tally.groups:,} groups, {tally.joined:,} rows joined one later",
-        f"{tally.suppressed.total():,} suppressed ({tally.suppressed_share:.2%})" + (f": {suppressed}" if suppressed else ""),
+        f"{tally.published:,} rows published, {tally.groups:,} groups, {tally.joined:,} rows joined one",
+        f"{tally.suppressed.total():,} suppressed ({tally.suppressed_share:.2%}){suppressed}",
     ]
     if tally.least_people is not None:
         lines.append(

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from app.cli.anonymize import anonymize
 from app.cli.bridge import bridge
+from app.cli.choose_k import choose_k
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
@@ -43,6 +44,7 @@ for command in (
     produce,
     replay,
     anonymize,
+    choose_k,
     explain,
     tail,
     reconcile,

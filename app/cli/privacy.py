@@ -33,12 +33,14 @@ def audit_command(
         ),
     ] = None,
     k: Annotated[int | None, typer.Option("--k", min=1, help="Wanted. Default: the setting.")] = None,
-    l: Annotated[int | None, typer.Option("--l", min=1, help="Wanted. Default: the setting.")] = None,  # noqa: E741
+    l: Annotated[  # noqa: E741
+        int | None, typer.Option("--l", min=1, help="Wanted. Default: the setting.")
+    ] = None,
     t: Annotated[
         float | None, typer.Option("--t", min=0, max=1, help="Wanted. Default: it is only printed.")
     ] = None,
 ) -> None:
-    """Recount k, l and t of published rows with pycanon. Exit status 1 where they are below what is wanted."""
+    """Recount k, l and t of published rows, with pycanon. Exit status 1 where they are not as wanted."""
     from privacy.anonymity.audit import audit
 
     settings = Settings.from_env(os.environ)

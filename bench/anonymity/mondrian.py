@@ -51,7 +51,7 @@ class Mondrian:
         best, least = None, np.inf
         for axis in np.argsort(-whole).tolist() if part.shape[1] >= 2 * self._k else ():
             for edge in self._edges(axis, part[axis], whole[axis]):
-                is_left = part[axis] < edge
+                is_left: npt.NDArray[np.bool_] = part[axis] < edge
                 halves = part[:, is_left], part[:, ~is_left]
                 if all(map(self._is_group, halves)):
                     if not self._is_greedy:

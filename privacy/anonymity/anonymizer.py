@@ -132,20 +132,24 @@ class Anonymizer:
         return outcomes
 
     def flush(self) -> list[Outcome]:
-        """Let every row leave: nothing comes any more. The last group takes those in that would be too few."""
+        """Let every row leave: nothing comes any more. The last group takes in who would be too few alone."""
         outcomes: list[Outcome] = []
         while len(self._buffer):
             outcomes.append(self._release(self._buffer.oldest(), is_end=True))
         return outcomes
 
     def _release(self, index: int, *, is_end: bool = False) -> Outcome:
-        """Let a row leave, with others where it forms a group."""
+        """Let a row leave: into a group that was published, or with others, or by itself and unpublished.
+
+        At the end no row leaves by itself as long as it can help others to form a group.
+        """
         buffer, k, l = self._buffer, self._target.k, self._target.l  # noqa: E741
-        if shape := self._reusable.find(buffer.codes(index)):
-            return _released(buffer.remove([index]), shape, is_reuse=True)
+        if not is_end and (joined := self._join(index)):
+            return joined
         indices = buffer.company(index, k, l)
         if indices is None:
-            return Suppressed(member=buffer.remove([index])[0], reason=buffer.lack(k, l) or "too_few_people")
+            lack = buffer.lack(k, l) or "too_few_people"
+            return self._join(index) or Suppressed(member=buffer.remove([index])[0], reason=lack)
         low, high = buffer.box(indices)
         indices = buffer.covered(low, high, indices)
         if is_end and len(indices) < len(buffer) and buffer.lack(k, l, without=indices):
@@ -159,6 +163,11 @@ class Anonymizer:
         )
         self._reusable.remember(low, high, shape)
         return _released(members, shape, is_reuse=False)
+
+    def _join(self, index: int) -> Released | None:
+        """Let a row leave with a group that was published, where one covers it."""
+        shape = self._reusable.find(self._buffer.codes(index))
+        return shape and _released(self._buffer.remove([index]), shape, is_reuse=True)
 
 
 def _released(members: list[Waiting], shape: Shape, *, is_reuse: bool) -> Released:

@@ -1,4 +1,4 @@
-"""Do published rows keep what was promised? Counted anew from the rows alone, by code that did not make them."""
+"""Do published rows keep what was promised? Counted anew, from the rows alone."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -45,7 +45,9 @@ class Audit:
         if (least := min(self.l, self.l_known)) < merchants:
             found.append(f"a group has {least} different merchants, fewer than l = {merchants}")
         if t is not None and self.t > t:
-            found.append(f"the merchants of a group are {self.t:.3f} from those of all rows, further than t = {t}")
+            found.append(
+                f"the merchants of a group are {self.t:.3f} from those of all rows, further than t = {t}"
+            )
         return found
 
 
@@ -66,11 +68,7 @@ def audit(published: Iterable[AnonymizedTransaction], people: Mapping[str, str] 
     for row in rows.values():
         groups[tuple(getattr(row, name) for name in QUASI_IDENTIFIERS)].append(row)
     table = pd.DataFrame(
-        [
-            (str(number), row.merchant or "")
-            for number, group in enumerate(groups.values())
-            for row in group
-        ],
+        [(str(number), row.merchant or "") for number, group in enumerate(groups.values()) for row in group],
         columns=[_GROUP, SENSITIVE],
     )
     return Audit(
@@ -94,12 +92,15 @@ def _people(group: Iterable[AnonymizedTransaction], people: Mapping[str, str]) -
 def _closeness(groups: Iterable[Iterable[AnonymizedTransaction]]) -> float:
     """t, as pycanon has it; it takes minutes where this takes milliseconds."""
     counts = [Counter(row.merchant or "" for row in group) for group in groups]
-    overall: Counter[str] = sum(counts, Counter())
+    overall: Counter[str] = Counter()
+    for group in counts:
+        overall.update(group)
     shares = {merchant: count / overall.total() for merchant, count in overall.items()}
 
     def distance(group: Counter[str]) -> float:
         size = group.total()
-        met = sum(abs(count / size - shares[merchant]) for merchant, count in group.items())
-        return (met + 1 - sum(shares[merchant] for merchant in group)) / 2
+        there = sum(abs(count / size - shares[merchant]) for merchant, count in group.items())
+        elsewhere = 1 - sum(shares[merchant] for merchant in group)
+        return (there + elsewhere) / 2
 
     return max(map(distance, counts))

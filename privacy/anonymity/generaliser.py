@@ -79,7 +79,7 @@ class Generaliser:
         that have been taken, since by their area cities would lose nothing.
         """
         differing = np.frexp((low[0] ^ high[0]).astype(np.float64))[1]
-        total = self._place_losses.take(differing)
+        total: Losses = self._place_losses[differing]
         total += np.minimum((high[1] - low[1]) / self._widest, 1.0)
         total += self._losses.take(low[2:] * self._strides + high[2:] + self._begins).sum(axis=0)
         total /= AXES

@@ -14,7 +14,7 @@ def code_bits(characters: int) -> int:
 
 
 def cell_code(latitude_deg: float, longitude_deg: float, characters: int) -> int:
-    """The number whose digits to the base of 32 are the cell's name. Cells that are near share its first bits.
+    """The number whose digits to the base of 32 are the cell's name: first bits of a code are a larger cell.
 
     A place on the border of two cells belongs to the northern and eastern one; the pole and the antimeridian
     to the last one.

@@ -69,10 +69,10 @@ class Hierarchies(msgspec.Struct, frozen=True, kw_only=True):
         if stray := sorted(tables.keys() - set(names)):
             raise ValueError(f"[{stray[0]}] is no quasi-identifier; they are {', '.join(names)}")
         for name in names:
-            if not isinstance(tables.get(name), dict):
+            if name not in tables:
                 raise ValueError(f"[{name}] is missing")
             try:
-                _READERS[name](tables[name])
+                _READERS[name](msgspec.convert(tables[name], dict[str, Any]))
             except ValueError as error:  # msgspec's too
                 raise ValueError(f"[{name}]: {error}".replace("`$.", "`")) from None
         return msgspec.convert(tables, cls)

@@ -7,7 +7,7 @@ from privacy.anonymity.anonymizer import Outcome, Released
 
 
 class Tally:
-    """Counts outcomes. `least_people` and `least_merchants` are those of the smallest group, the achieved k, l."""
+    """Counts outcomes. `least_people` and `least_merchants` are those of the smallest groups: k and l."""
 
     def __init__(self) -> None:
         self.published = 0

@@ -29,7 +29,7 @@ class Tree:
         self.leaves: tuple[str, ...] = tuple(names)
         self._codes = {name.casefold(): code for code, name in enumerate(names)}
         self._unknown, self._other = self._codes[UNKNOWN], self._codes[OTHER]
-        span_of = {(): (0, len(paths) - 1)}
+        span_of: dict[tuple[str, ...], tuple[int, int]] = {(): (0, len(paths) - 1)}
         for code, path in enumerate(paths):
             for depth in range(1, len(path)):
                 first, _ = span_of.get(path[:depth], (code, code))
@@ -57,7 +57,7 @@ class Tree:
         return self._span_of[self._joined[low, high]]
 
     def losses(self) -> npt.NDArray[np.float64]:
-        """By `low` and `high`: the share of the other leaves that the family holds besides one (Iyengar, 2002)."""
+        """By `low` and `high`: the share of the other leaves that the family has (Iyengar, KDD 2002)."""
         count = len(self.leaves)
         table = np.zeros((count, count))
         for low, high in self._joined:
