@@ -117,7 +117,9 @@ class Settings:
         " suppressed where few come.",
     )
     anonymity_mu: int = _setting(
-        20, "Published groups that later rows may join; 1: hardly any. Higher: more rows do.", least=1
+        100,
+        "Published groups that rows may join which find no others to form one. Higher: fewer are suppressed.",
+        least=1,
     )
     anonymity_hierarchies_file: str = _setting(
         "",

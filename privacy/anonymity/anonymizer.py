@@ -28,8 +28,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that may come after one before it leaves."""
     limit_ms: Annotated[int, Meta(ge=0)] | None = None
     """How long a row waits at most. None: only rows count."""
-    mu: Annotated[int, Meta(ge=1)] = 20
-    """Groups that may be joined, and over which their average loss is taken."""
+    mu: Annotated[int, Meta(ge=1)] = 100
+    """Published groups that may be joined, and over which their average loss is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,8 @@ class Anonymizer:
     survives the process: who goes on with unacknowledged inputs starts with a new instance, which joins no
     group of another.
 
-    When a row's time has come it joins a published group that covers it, or else forms a group with rows that
-    wait (docs/privacy.md, docs/adr/0007).
+    When a row's time has come it forms a group with those that wait and lose little with it; where they are
+    too few, it joins a group that was published and covers it (docs/privacy.md; docs/adr says why).
     """
 
     def __init__(self, hierarchies: Hierarchies, target: Target, rng: Random) -> None:
@@ -116,8 +116,9 @@ class Anonymizer:
         codes = self._generaliser.codes(row)
         if codes is None:
             return [Suppressed(member=Waiting(row, now_ms), reason="outside_hierarchies")]
-        self._buffer.add(row, codes, now_ms)
-        return [self._release(self._buffer.oldest())] if len(self._buffer) > self._target.delta else []
+        number = self._buffer.add(row, codes, now_ms)
+        oldest = self._buffer.oldest()
+        return [self._release(oldest)] if self._buffer.number(oldest) <= number - self._target.delta else []
 
     def close_due(self, now_ms: int) -> list[Outcome]:
         """Let every row leave that has waited for the time limit."""
@@ -139,13 +140,8 @@ class Anonymizer:
         return outcomes
 
     def _release(self, index: int, *, is_end: bool = False) -> Outcome:
-        """Let a row leave: into a group that was published, or with others, or by itself and unpublished.
-
-        At the end no row leaves by itself as long as it can help others to form a group.
-        """
+        """Let a row leave: with others that wait, or into a group that was published, or unpublished."""
         buffer, k, l = self._buffer, self._target.k, self._target.l  # noqa: E741
-        if not is_end and (joined := self._join(index)):
-            return joined
         indices = buffer.company(index, k, l)
         if indices is None:
             lack = buffer.lack(k, l) or "too_few_people"

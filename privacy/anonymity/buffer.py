@@ -43,16 +43,21 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, row: Row, codes: tuple[int, ...], now_ms: int) -> None:
-        """Let a row wait."""
+    def add(self, row: Row, codes: tuple[int, ...], now_ms: int) -> int:
+        """Let a row wait; return its number. Rows are numbered as they come."""
         person, merchant = _hash(row.person), _hash(row.merchant)
         self._table[:, len(self._rows)] = (*codes, person, merchant, self._taken, now_ms)
         self._rows.append(row)
         self._taken += 1
+        return self._taken - 1
 
     def oldest(self) -> int:
         """The index of the row that came first; 0 where none waits."""
         return int(self._line(_NUMBER).argmin()) if self._rows else 0
+
+    def number(self, index: int) -> int:
+        """The number of that row."""
+        return int(self._table[_NUMBER, index])
 
     def since_ms(self, index: int) -> int:
         """When that row came."""
