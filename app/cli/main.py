@@ -5,12 +5,15 @@ import sys
 import typer
 from rich.console import Console
 
+from app.cli.anonymize import anonymize
 from app.cli.bridge import bridge
+from app.cli.choose_k import choose_k
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
+from app.cli.privacy import privacy_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
 from app.cli.query import query
@@ -33,6 +36,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
+cli.add_typer(privacy_app, name="privacy")
 for command in (
     demo,
     gateway,
@@ -40,6 +44,8 @@ for command in (
     bridge,
     produce,
     replay,
+    anonymize,
+    choose_k,
     explain,
     tail,
     query,
