@@ -11,6 +11,7 @@ from app.decoders import input_decoders
 from app.profiles import profile_of
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
+from app.token_keys import LOOK_PERIOD_S, LiveTokens
 from app.topics import Topics, topics_of
 from detection.profile import PaperProfile
 from models.location_fix import LocationFix
@@ -54,6 +55,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         ),
     )
     profile = profile_of(settings)
+    tokens = LiveTokens(settings, ahead_s=settings.max_clock_skew_s)
     make_states = make_latest_locations if isinstance(profile, PaperProfile) else make_tracks
     tables = detect.Tables(
         states=app.tables.add(make_states(app, settings.topic_partitions)),
@@ -64,10 +66,11 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         inputs,
         _outputs(topics),
         tables,
-        detector_of(settings, profile),
+        detector_of(settings, profile, tokens),
         repartitioner=Repartitioner(registry),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
+    _follow_key_file(app, tokens)
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
@@ -104,6 +107,13 @@ def faust_options(settings: Settings) -> dict[str, object]:
         "web_host": settings.web_host,
         "web_port": settings.web_port or 6066,
     }
+
+
+def _follow_key_file(app: faust.App, tokens: LiveTokens) -> None:
+    async def look_for_new_keys() -> None:
+        tokens.refresh()
+
+    app.timer(LOOK_PERIOD_S)(look_for_new_keys)
 
 
 def _outputs(topics: Topics) -> detect.Outputs:

@@ -11,6 +11,7 @@ from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
+from app.cli.keys import keys_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
 from app.cli.reconcile import reconcile
@@ -32,6 +33,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
+cli.add_typer(keys_app, name="keys")
 for command in (
     demo,
     gateway,
