@@ -58,8 +58,8 @@ class LiveTokens:
     """Tokens with the keys as they are in the file now, for a process that runs for months.
 
     `refresh`, called now and then, takes what was added for the future. A file that is wrong, or that
-    would change the key of a moment until now, is logged as an error and not taken: the same transaction
-    must not get two tokens. `ahead_s`: event times may be ahead of our clock by as much.
+    would change the key of a moment until the last look at it, is logged as an error and not taken: the same
+    transaction must not get two tokens. `ahead_s`: event times may be ahead of our clock by as much.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class LiveTokens:
         self._path = None if settings.token_keys else token_key_path(settings)
         self._seen = self._stamp()
         self._ahead_s, self._clock_s = ahead_s, clock_s
+        self._looked_s = clock_s()
         self._tokenizers: dict[Kind, TokenizeAt] = {}
 
     def tokenizer(self, kind: Kind) -> TokenizeAt:
@@ -83,6 +84,9 @@ class LiveTokens:
 
     def refresh(self) -> None:
         """Look whether the file has changed. Raises nothing; costs one stat where it has not."""
+        # Up to the last look, not up to now: who slept over a rotation has given no token since.
+        begun_ms = round((self._looked_s + self._ahead_s) * 1000)
+        self._looked_s = self._clock_s()
         stamp = self._stamp()
         if self._path is None or stamp == self._seen:
             return
@@ -92,8 +96,7 @@ class LiveTokens:
         except ConfigError as error:
             log.error("the token keys stay as they were: %s", error)  # noqa: TRY400 (a traceback says no more)
             return
-        now_ms = round((self._clock_s() + self._ahead_s) * 1000)
-        if not keys.agrees_with(self.keys, now_ms):
+        if not keys.agrees_with(self.keys, begun_ms):
             log.error("the token keys stay as they were: %s changes a period that has begun", self._path)
             return
         self.keys = keys

@@ -78,9 +78,9 @@ class TokenKeys:
 
         return tokenize
 
-    def agrees_with(self, earlier: "TokenKeys", now_ms: int) -> bool:
-        """Whether every moment until `now_ms` has the key that it had: only the future may change."""
-        return _begun(self, now_ms) == _begun(earlier, now_ms)
+    def agrees_with(self, earlier: "TokenKeys", until_ms: int) -> bool:
+        """Whether every moment until then has the key that it had: only the future may change."""
+        return _begun(self, until_ms) == _begun(earlier, until_ms)
 
 
 def tokenizer(key: TokenKey, kind: Kind) -> Tokenize:
@@ -103,5 +103,5 @@ def _since(key: TokenKey) -> float:
     return -inf if key.since_ms is None else key.since_ms
 
 
-def _begun(keys: TokenKeys, now_ms: int) -> list[tuple[str, bytes, float]]:
-    return [(key.key_id, key.secret, _since(key)) for key in keys.all if _since(key) <= now_ms]
+def _begun(keys: TokenKeys, until_ms: int) -> list[tuple[str, bytes, float]]:
+    return [(key.key_id, key.secret, _since(key)) for key in keys.all if _since(key) <= until_ms]

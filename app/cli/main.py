@@ -16,6 +16,7 @@ from app.cli.produce import produce
 from app.cli.profiles import profiles
 from app.cli.reconcile import reconcile
 from app.cli.replay import replay
+from app.cli.reveal import reveal
 from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
@@ -43,6 +44,7 @@ for command in (
     replay,
     explain,
     tail,
+    reveal,
     reconcile,
     doctor,
     settings,

@@ -146,6 +146,17 @@ def test_a_worker_takes_a_new_key_without_a_restart(path: Path, caplog: pytest.L
     assert key.secret.hex() not in caplog.text
 
 
+def test_a_worker_that_slept_over_a_rotation_takes_it(path: Path) -> None:
+    """It has given no token since; to stay with the old key would part it from the others for good."""
+    now_s = [NOW_MS / 1000]
+    tokens = LiveTokens(Settings(token_key_file=str(path)), ahead_s=300.0, clock_s=lambda: now_s[0])
+    tokenize = tokens.tokenizer("card")
+    rotated(path)
+    now_s[0] += 86_400.0
+    tokens.refresh()
+    assert tokenize("4000", MIDNIGHT_MS).startswith("k2:")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
