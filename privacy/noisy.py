@@ -5,7 +5,7 @@ noise is discrete Laplace, on whole numbers (Ghosh, Roughgarden, Sundararajan: U
 Privacy Mechanisms, STOC 2009), drawn by OpenDP from secure randomness: it cannot be seeded.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import opendp.prelude as dp
@@ -46,9 +46,16 @@ def noisy_counts(
 ) -> Answer:
     """How many rows of (person, category) are of each of the declared categories."""
     exact = counts(rows, categories, bounds)
-    noisy, within = _with_noise(exact, bounds.rows_per_person, epsilon)
-    numbers = {name: _number(n, within, 1) for name, n in zip(categories, noisy, strict=True)}
-    return Answer(numbers, epsilon)
+    return noisy_tallies(dict(zip(categories, exact, strict=True)), bounds, epsilon)
+
+
+def noisy_tallies(tallies: Mapping[str, int], bounds: Bounds, epsilon: float) -> Answer:
+    """The same of counts that somebody has kept, of declared categories.
+
+    No person may have more than `rows_per_person` in all of them together: who counts must see to that.
+    """
+    noisy, within = _with_noise([*tallies.values()], bounds.rows_per_person, epsilon)
+    return Answer({name: _number(n, within, 1) for name, n in zip(tallies, noisy, strict=True)}, epsilon)
 
 
 def noisy_count(people: Iterable[str], bounds: Bounds, epsilon: float) -> Answer:

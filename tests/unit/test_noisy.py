@@ -59,6 +59,12 @@ def test_a_person_changes_sums_by_no_more_than_was_declared(
     assert abs(cents - other_cents) <= deviation_sensitivity_cents(limits)
 
 
+def test_a_category_that_is_declared_twice_is_refused() -> None:
+    """A person would be counted in both, and the noise is for one."""
+    with pytest.raises(ValueError, match="twice"):
+        noisy_counts([], ["x", "x"], Bounds(rows_per_person=1), 1.0)
+
+
 def test_the_bounds_are_as_tight_as_they_say() -> None:
     """A test that holds for any noise would hold for none: this person changes the sum by all of it."""
     limits = Bounds(rows_per_person=2, least_amount=-5, most_amount=20)
