@@ -69,8 +69,8 @@ def counts(rows: Iterable[tuple[str, str]], categories: Sequence[str], bounds: B
     """How many rows of (person, category) are of each category. Sensitivity, over all: rows_per_person.
 
     The categories are declared: one that appears for a single person would give them away. Rows of others
-    are not counted, but count among their person's rows. Raises ValueError for a category that is there twice:
-    a person would weigh twice in it.
+    are not counted, but count among their person's rows. Raises ValueError for a category that is there
+    twice: a person would weigh twice in it.
     """
     if len(set(categories)) < len(categories):
         raise ValueError("a category is declared twice")
