@@ -13,9 +13,11 @@ from app.settings import Settings
 from app.topics import topics_of
 from models.anonymized_transaction import AnonymizedTransaction
 from models.case import Case
+from models.dead_letter import DeadLetter
 from models.decision import Decision
 from models.flagged_transaction import FlaggedTransaction
 from models.transaction import Transaction
+from tests.messages import CARD_NUMBER, CUSTOMER_NAME, as_json, read_transaction, transaction_message
 
 # A row of the detector's own table: an open transaction (five minutes) may yet need the token for a decision
 # and the digits for an alert. Nothing but the detector reads it, and without the key of the tokens the two
@@ -86,6 +88,28 @@ def test_no_message_holds_the_digits_of_a_card_beside_its_token(type_: type[msgs
 def test_only_the_banks_message_holds_card_numbers_names_and_user_ids(type_: type[msgspec.Struct]) -> None:
     """What is made from it has none of them."""
     assert not field_names(type_) & {"card_number", "card number", "name", "user_id", "user id"}
+
+
+def test_what_holds_a_card_does_not_show_it_in_its_repr() -> None:
+    """Logs and tracebacks show reprs."""
+    transaction = read_transaction(transaction_message())
+    raw = as_json(transaction_message())
+    letter = DeadLetter.of(
+        reason_code="malformed",
+        reason="no number",
+        topic="transaction_data",
+        partition=1,
+        offset=2,
+        timestamp_ms=3,
+        key=raw,
+        value=raw,
+    )
+    case = Case(True, 1, 2, CARD_NUMBER.encode(), CARD_NUMBER[-4:])  # noqa: FBT003
+    assert repr(letter) == "DeadLetter('transaction_data[1]:2', 'malformed')"
+    for each in (transaction, letter, case):
+        shown = f"{each!r} {each}"
+        assert CUSTOMER_NAME not in shown
+        assert CARD_NUMBER[-4:] not in shown
 
 
 def test_a_public_row_has_nothing_that_two_rows_of_a_person_share() -> None:
