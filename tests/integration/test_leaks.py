@@ -6,6 +6,7 @@ a change here. What else is public or internal (a store, a page) goes into `inte
 
 import json
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.decoders import input_decoders
 from app.topics import TopicSpec
+from streaming.errors import RecordError
 from tests.gateway import entry, message, running_gateway
 from tests.integration.commands import TIMEOUT_S, environment, start
 from tests.leaks import Secret, leaks
@@ -136,6 +139,7 @@ def internal_places(pipeline: Pipeline, worker: Worker, folder: Path) -> dict[st
             for name, value in record.headers
             if name in ("reason", "reason_code")
         ),
+        "exceptions": b"\n".join(exceptions(pipeline)),
         **commands(pipeline, folder),
         **gateway(pipeline, folder),
     }
@@ -151,6 +155,17 @@ def pages_of(worker: Worker) -> Iterator[tuple[str, bytes]]:
         connection.request("GET", path)
         yield path, connection.getresponse().read()
         connection.close()
+
+
+def exceptions(pipeline: Pipeline) -> Iterator[bytes]:
+    """What a traceback shows of each input that cannot be read, with all that led to it."""
+    decoders = input_decoders(pipeline.topics)
+    for topic in pipeline.topics.detector_inputs:
+        for record in pipeline.records(topic):
+            try:
+                decoders[topic.name].decode(record.value)
+            except RecordError as error:
+                yield "".join(traceback.format_exception(error)).encode()
 
 
 def commands(pipeline: Pipeline, folder: Path) -> dict[str, bytes]:
