@@ -65,9 +65,9 @@ class LiveTokens:
     def __init__(
         self, settings: Settings, *, ahead_s: float = 0.0, clock_s: Callable[[], float] = time.time
     ) -> None:
-        self.keys = token_keys_of(settings)
         self._path = None if settings.token_keys else token_key_path(settings)
-        self._seen = self._stamp()
+        self._seen = self._stamp()  # before it is read: a change in between is seen the next time
+        self.keys = token_keys_of(settings)
         self._ahead_s, self._clock_s = ahead_s, clock_s
         self._looked_s = clock_s()
         self._tokenizers: dict[Kind, TokenizeAt] = {}

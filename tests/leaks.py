@@ -25,7 +25,7 @@ class Secret:
 
 
 def writings(secret: Secret) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of each form to look for; the bytes are in lower case where letters are text."""
+    """Name and bytes of each form to look for."""
     if secret.kind == "degrees":
         yield from _of_degrees(float(secret.text))
         return

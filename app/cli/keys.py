@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from app.key_lines import time_ms_of, time_text
 from app.key_rotation import rotate as rotate_keys
 from app.settings import Settings
-from app.token_keys import LOOK_PERIOD_S, token_key_path, token_keys_of
+from app.token_keys import LOOK_PERIOD_S, read_token_keys, token_key_path, token_keys_of
 from streaming.errors import ConfigError
 
 keys_app = typer.Typer(no_args_is_help=True, help="The keys of the tokens (docs/keys.md).")
@@ -56,7 +57,11 @@ def rotate(
 @keys_app.command("list")
 def list_keys() -> None:
     """Show every key and its period: two machines with equal fingerprints hold equal secrets."""
-    keys = token_keys_of(Settings.from_env(os.environ)).all
+    settings = Settings.from_env(os.environ)
+    # A development key is not made by looking for it.
+    keys = (
+        token_keys_of(settings).all if settings.token_keys else read_token_keys(token_key_path(settings)).all
+    )
     now_ms = time.time() * 1000
     table = Table("key", "from", "until", "made", "fingerprint", "")
     ends_ms = [*(key.since_ms for key in keys[1:]), None]
@@ -65,7 +70,7 @@ def list_keys() -> None:
         is_past = end_ms is not None and end_ms <= now_ms
         state = "planned" if is_planned else "past" if is_past else "current"
         times = (_text(time_ms) for time_ms in (key.since_ms, end_ms, key.made_ms))
-        table.add_row(key.key_id, *times, key.fingerprint, state)
+        table.add_row(escape(key.key_id), *times, key.fingerprint, state)
     console = Console()
     (console if console.is_terminal else Console(width=_WIDTH)).print(table)
 
