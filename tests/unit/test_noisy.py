@@ -17,7 +17,7 @@ from privacy.bounded import (
     sum_cents,
     sum_sensitivity_cents,
 )
-from privacy.noisy import noisy_count, noisy_counts, noisy_mean, noisy_sum
+from privacy.noisy import noisy_count, noisy_counts, noisy_mean, noisy_sum, noisy_tallies
 from tests.chi_square import assert_follows
 
 T = TypeVar("T")
@@ -117,8 +117,10 @@ def test_neighbours_cannot_be_told_apart_by_more_than_epsilon() -> None:
 
 
 def answers_to(rows: list[tuple[str, str]], limits: Bounds, epsilon: float) -> Counter[int]:
-    """How often each answer comes."""
-    return Counter(round(noisy_counts(rows, ["x"], limits, epsilon).numbers["x"].value) for _ in range(DRAWS))
+    """How often each answer comes to the question how many rows are of category x."""
+    [exact] = counts(rows, ["x"], limits)
+    drawn = noisy_tallies({str(n): exact for n in range(DRAWS)}, limits, epsilon).numbers.values()
+    return Counter(round(each.value) for each in drawn)
 
 
 def test_answers_are_about_what_was_counted() -> None:
@@ -156,3 +158,14 @@ def test_bounds_that_bound_nothing_are_refused(limits: dict[str, float]) -> None
     """Noise for them would be without end."""
     with pytest.raises(ValueError, match=r"wanted|no limits"):
         Bounds(**limits)  # type: ignore[arg-type]  # nan is the point
+
+
+def test_the_interval_of_a_mean_holds_at_least_in_95_of_100_times() -> None:
+    """It is the worst of two intervals, so it holds more often than it says. Five standard deviations."""
+    limits = Bounds(rows_per_person=1, least_amount=5, most_amount=60)
+    rows = [(str(n), 10.0 + n % 30) for n in range(90)]
+    truth, draws = 24.5, 400
+    means = [noisy_mean(rows, limits, 1.0).numbers["mean"] for _ in range(draws)]
+    misses = sum(not each.low <= truth <= each.high for each in means)
+    assert misses <= 0.05 * draws + 5 * sqrt(0.05 * draws)
+    assert all(5 <= each.low <= each.value <= each.high <= 60 for each in means)
