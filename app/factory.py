@@ -70,7 +70,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         repartitioner=Repartitioner(registry),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
-    _follow_key_file(app, tokens)
+    follow_key_file(app, tokens)
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
@@ -109,7 +109,9 @@ def faust_options(settings: Settings) -> dict[str, object]:
     }
 
 
-def _follow_key_file(app: faust.App, tokens: LiveTokens) -> None:
+def follow_key_file(app: faust.App, tokens: LiveTokens) -> None:
+    """Let a worker take keys that are added to the file while it runs."""
+
     async def look_for_new_keys() -> None:
         tokens.refresh()
 

@@ -164,7 +164,7 @@ def test_the_interval_of_a_mean_holds_at_least_in_95_of_100_times() -> None:
     """It is the worst of two intervals, so it holds more often than it says. Five standard deviations."""
     limits = Bounds(rows_per_person=1, least_amount=5, most_amount=60)
     rows = [(str(n), 10.0 + n % 30) for n in range(90)]
-    truth, draws = 24.5, 400
+    truth, draws = 24.5, 200
     means = [noisy_mean(rows, limits, 1.0).numbers["mean"] for _ in range(draws)]
     misses = sum(not each.low <= truth <= each.high for each in means)
     assert misses <= 0.05 * draws + 5 * sqrt(0.05 * draws)
