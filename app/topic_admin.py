@@ -18,7 +18,7 @@ from aiokafka.errors import (
 from app.broker_client import admin_client, user_of
 from app.connection import Connection
 from app.topic_state import TopicState, topic_configs, topic_states
-from app.topics import Topics, TopicSpec
+from app.topics import TopicSpec
 from streaming.errors import ConfigError, CoPartitionError, RetryableError
 
 LEADER_TIMEOUT_S = 30.0
@@ -109,7 +109,7 @@ async def _await_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
 
 
 async def verify_topics(
-    connection: Connection, topics: Topics, *, partitions: int | None = None
+    connection: Connection, topics: Sequence[TopicSpec], *, partitions: int | None = None
 ) -> list[str]:
     """Return what is wrong with the topics on the broker, one sentence each; empty where nothing is.
 
@@ -117,8 +117,8 @@ async def verify_topics(
     """
     async with admin_client(connection) as admin:
         states = await topic_states(admin)
-        ours = {topic.name: states[topic.name] for topic in topics.all if topic.name in states}
-        changelogs = [topic.name for topic in topics.all if topic.compacted and topic.name in ours]
+        ours = {topic.name: states[topic.name] for topic in topics if topic.name in states}
+        changelogs = [topic.name for topic in topics if topic.compacted and topic.name in ours]
         configs = await topic_configs(admin, changelogs) if changelogs else {}
     visible_to = "" if connection.security == "plaintext" else f" or not to be seen by {user_of(connection)}"
     return [
@@ -131,7 +131,9 @@ async def verify_topics(
     ]
 
 
-async def check_topics(connection: Connection, topics: Topics, *, partitions: int | None = None) -> None:
+async def check_topics(
+    connection: Connection, topics: Sequence[TopicSpec], *, partitions: int | None = None
+) -> None:
     """Return if a worker may start. Raises CoPartitionError with everything that is wrong, in one line.
 
     `partitions`: what the worker's tables count on, where that is set apart from the topics.
@@ -140,13 +142,13 @@ async def check_topics(connection: Connection, topics: Topics, *, partitions: in
         raise CoPartitionError("; ".join(problems))
 
 
-def co_partitioned(topics: Topics) -> tuple[str, ...]:
-    """Names of the topics in which a device must lie in the same partition: all but the dead letters."""
-    return tuple(topic.name for topic in topics.all if topic is not topics.dead_letters)
+def co_partitioned(topics: Sequence[TopicSpec]) -> tuple[str, ...]:
+    """Names of the topics in which a device must lie in the same partition."""
+    return tuple(topic.name for topic in topics if topic.is_by_device)
 
 
-def _missing(topics: Topics, ours: Mapping[str, TopicState], visible_to: str) -> list[str]:
-    absent = [topic.name for topic in topics.all if topic.name not in ours]
+def _missing(topics: Sequence[TopicSpec], ours: Mapping[str, TopicState], visible_to: str) -> list[str]:
+    absent = [topic.name for topic in topics if topic.name not in ours]
     if not absent:
         return []
     return [f"{MISSING}{visible_to}: {', '.join(absent)}: run `{CREATE_COMMAND}`"]

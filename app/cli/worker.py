@@ -1,10 +1,17 @@
-"""`worker detector`: a worker in this process, until SIGTERM or Ctrl-C."""
+"""`worker detector|publisher`: a worker in this process, until SIGTERM or Ctrl-C."""
 
 import asyncio
 import importlib.util
 import os
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    import faust
+
+    from app.settings import Settings
+    from app.topics import AppTopics
 
 worker_app = typer.Typer(no_args_is_help=True)
 
@@ -16,22 +23,49 @@ def detector() -> None:
     SIGTERM and Ctrl-C end it within seconds and repeat nothing. Exit status 1: it could not go on; the log
     says why. The same as `faust -A app.detector worker`.
     """
-    import faust
     from prometheus_client import CollectorRegistry
 
-    from app.broker_client import silent_client_logs
-    from app.checked_app import check_start
-    from app.connection import connection_of
     from app.factory import create_detector
     from app.settings import Settings
     from app.topics import topics_of
 
     settings = Settings.from_env(os.environ)
-    # The app checks the same when it starts; here an error is one line instead of a traceback.
+    _check(settings, topics_of(settings).detector, settings.app_id)
+    _run(create_detector(settings, CollectorRegistry()), settings)
+
+
+@worker_app.command()
+def publisher() -> None:
+    """Run a worker of the publisher: sketches of what was decided, and the answers of `query`.
+
+    Start more of them to share its partitions. Ends as the detector does; the same as `faust -A app.publisher
+    worker`.
+    """
+    from prometheus_client import CollectorRegistry
+
+    from app.factory import create_publisher
+    from app.settings import Settings
+    from app.topics import topics_of
+
+    settings = Settings.from_env(os.environ)
+    _check(settings, topics_of(settings).publisher, settings.publisher_id)
+    _run(create_publisher(settings, CollectorRegistry()), settings)
+
+
+def _check(settings: "Settings", topics: "AppTopics", group_id: str) -> None:
+    """The app checks the same when it starts; here an error is one line instead of a traceback."""
+    from app.broker_client import silent_client_logs
+    from app.checked_app import check_start
+    from app.connection import connection_of
+
     with silent_client_logs():
-        asyncio.run(check_start(connection_of(settings), topics_of(settings), settings.app_id))
+        asyncio.run(check_start(connection_of(settings), topics, group_id))
     use_uvloop()
-    app = create_detector(settings, CollectorRegistry())
+
+
+def _run(app: "faust.App", settings: "Settings") -> None:
+    import faust
+
     faust.Worker(app, loglevel=settings.log_level, redirect_stdouts=False).execute_from_commandline()
 
 
