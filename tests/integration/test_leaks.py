@@ -17,12 +17,13 @@ import pytest
 
 from app.decoders import input_decoders
 from app.topics import TopicSpec
+from sketches.questions import QUESTIONS
 from streaming.errors import RecordError
 from tests.gateway import entry, message, running_gateway
 from tests.integration.commands import TIMEOUT_S, environment, start
 from tests.leaks import Secret, leaks
 from tests.messages import POISON
-from tests.pipeline import Pipeline, Worker, location, purchase
+from tests.pipeline import Pipeline, Worker, location, purchase, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -56,10 +57,13 @@ def test_nothing_of_a_customer_is_where_it_must_not_be(pipeline: Pipeline, tmp_p
     begins = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(half_ms / 1000))
     key_file.write_text(f"k1:{KEYS['k1']}\nk2:{KEYS['k2']} from {begins}\n")
     pipeline.configure(profile="envelope", grace_period_s=1, token_key_file=key_file, log_level="debug")
-    worker = pipeline.worker().wait_ready()
+    workers = {app: pipeline.worker(app) for app in ("detector", "publisher")}
+    for worker in workers.values():
+        worker.wait_ready()
     produce_everything(pipeline, half_ms)
     pipeline.wait_complete()
-    internal = {**internal_places(pipeline, worker, tmp_path), **topics_in(pipeline, "internal", "public")}
+    wait_until(pipeline.is_published_to_the_end, 30, "published")
+    internal = {**internal_places(pipeline, workers, tmp_path), **topics_in(pipeline, "internal", "public")}
     restricted = {**topics_in(pipeline, "restricted"), **files_below(pipeline.state_dir)}
 
     assert len({d.transaction_id for d in pipeline.decisions()}) == 2 * len(CARDS)
@@ -128,11 +132,11 @@ def spoilt(n: int) -> Iterator[dict[str, Any]]:
     yield {"User ID": [user]}
 
 
-def internal_places(pipeline: Pipeline, worker: Worker, folder: Path) -> dict[str, bytes]:
+def internal_places(pipeline: Pipeline, workers: Mapping[str, Worker], folder: Path) -> dict[str, bytes]:
     """Everything of the internal and public zones that is no topic."""
     return {
-        "worker: log": worker.log.encode(),
-        **{f"worker: {path}": content for path, content in pages_of(worker)},
+        **{f"{app}: log": worker.log.encode() for app, worker in workers.items()},
+        **{f"{app}: {path}": page for app, worker in workers.items() for path, page in pages_of(app, worker)},
         "dead letters: reasons": b"\n".join(
             value
             for record in pipeline.records(pipeline.topics.dead_letters)
@@ -145,12 +149,13 @@ def internal_places(pipeline: Pipeline, worker: Worker, folder: Path) -> dict[st
     }
 
 
-def pages_of(worker: Worker) -> Iterator[tuple[str, bytes]]:
+def pages_of(app: str, worker: Worker) -> Iterator[tuple[str, bytes]]:
     """What the worker's web server shows; a page that is none is one, too."""
     [address] = [
         line.rpartition(" on ")[2].strip() for line in worker.log.splitlines() if ", web on " in line
     ]
-    for path in ("/metrics", "/", "/nowhere"):
+    views = ["/query", *(f"/query/{name}" for name in QUESTIONS), "/query/nothing"]
+    for path in ("/metrics", "/", "/nowhere", *(views if app == "publisher" else ())):
         connection = HTTPConnection(address)
         connection.request("GET", path)
         yield path, connection.getresponse().read()
