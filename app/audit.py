@@ -3,8 +3,8 @@
 import os
 import pwd
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,11 @@ from app.settings import RUN_DIR, Settings
 from streaming.errors import ConfigError
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLog:
     """A file of JSON lines that only grows, readable by its owner only."""
 
     path: Path
-    clock: Callable[[], datetime] = field(default=_now)
 
     @classmethod
     def of(cls, settings: Settings) -> "AuditLog":
@@ -38,7 +33,7 @@ class AuditLog:
         `sudo_user` is what the environment says, which the user may have set.
         """
         line = {
-            "time": self.clock(),
+            "time": datetime.now(UTC),
             "user": _user(),
             "sudo_user": os.environ.get("SUDO_USER"),
             "host": socket.gethostname(),
