@@ -66,7 +66,9 @@ def test_nothing_of_a_customer_is_where_it_must_not_be(pipeline: Pipeline, tmp_p
     internal = {**internal_places(pipeline, workers, tmp_path), **topics_in(pipeline, "internal", "public")}
     restricted = {**topics_in(pipeline, "restricted"), **files_below(pipeline.state_dir)}
 
-    assert len({d.transaction_id for d in pipeline.decisions()}) == 2 * len(CARDS)
+    decisions = pipeline.decisions()
+    assert len({d.transaction_id for d in decisions}) == 2 * len(CARDS)
+    assert {f"{d.card_token}".partition(":")[0] for d in decisions} == {"k1", "k2"}
     assert pipeline.count(pipeline.topics.potential_fraud) > 0
     assert all(internal.values()), [place for place, content in internal.items() if not content]
     assert leaks(internal, [*PERSONAL, *EXACT_PLACES, *SECRET_KEYS]) == []
