@@ -137,6 +137,26 @@ class Settings:
         " app/anonymity/hierarchies.toml.",
     )
 
+    epsilon_per_hour: float = _setting(
+        0.04,
+        "What the public statistics of an hour cost (differential privacy, docs/keys.md). Higher: less noise,"
+        " less private. 0: none are published.",
+    )
+    epsilon_per_day: float = _setting(
+        1.0, "What may be spent in a day (UTC); then the statistics of further hours wait for the next."
+    )
+    public_rows_per_device: int = _setting(
+        3,
+        "So many transactions of a device and an hour count in public statistics. Higher: more noise, less is"
+        " left out.",
+        least=1,
+    )
+    public_most_amount: float = _setting(
+        500.0,
+        "A transaction counts for no more than this in the public sum of amounts. Higher: more noise.",
+        least=0.01,
+    )
+
     session_timeout_s: float = _setting(
         10.0,
         "A worker that is silent for longer loses its partitions. Lower: quicker takeover, more false"

@@ -43,7 +43,7 @@ def publisher() -> None:
     """
     from prometheus_client import CollectorRegistry
 
-    from app.factory import create_publisher
+    from app.publishing import create_publisher
     from app.settings import Settings
     from app.topics import topics_of
 
