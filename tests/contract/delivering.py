@@ -23,7 +23,7 @@ QUICK = DeliveryOptions(
     write_timeout_s=5.0,
     retry_min_s=0.02,
     retry_max_s=0.2,
-    breaker_failures=3,
+    breaker_failures=2,
     breaker_open_s=0.2,
 )
 

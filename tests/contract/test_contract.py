@@ -65,8 +65,8 @@ async def test_one_bad_row_in_a_thousand_becomes_a_dead_letter(store: Store) -> 
 
 async def test_a_store_that_is_killed_and_comes_back_has_every_row_once(store: Store) -> None:
     """Kill -9 in the midst of writing. Meanwhile memory is bounded and the breaker opens."""
-    async with delivering(store.sink(timeout_s=2.0)) as running:
-        delivered = asyncio.create_task(running.deliver(rows(1500)))
+    async with delivering(store.sink(timeout_s=1.0)) as running:
+        delivered = asyncio.create_task(running.deliver(rows(1000)))
         await running.wait_for("sink_rows_written_total", 200)
         if not store.kill():
             delivered.cancel()
@@ -76,7 +76,7 @@ async def test_a_store_that_is_killed_and_comes_back_has_every_row_once(store: S
         await asyncio.to_thread(store.revive)
         await delivered
         assert running.metric("sink_breaker_state") == 0
-    assert store.tokens() == once(1500)
+    assert store.tokens() == once(1000)
     assert running.refused == []
 
 
@@ -85,12 +85,14 @@ async def test_connections_that_are_cut_lose_nothing(store: Store) -> None:
     if store.port is None:
         pytest.skip(f"{store.name} has no connections")
     async with Proxy(store.port) as proxy, delivering(store.sink(port=proxy.port)) as running:
-        delivered = asyncio.create_task(running.deliver(rows(800)))
-        for least in (100, 300, 500):
+        await running.deliver(rows(100))
+        at_first = proxy.connections
+        delivered = asyncio.create_task(running.deliver(rows(700, 100)))
+        for least in (200, 400):
             await running.wait_for("sink_rows_written_total", least)
             proxy.cut()
         await delivered
-        assert running.metric("sink_retries_total") > 0
+        assert proxy.connections > at_first
     assert store.tokens() == once(800)
 
 
@@ -116,7 +118,7 @@ async def test_a_full_disk_makes_no_dead_letters(store: Store) -> None:
         if not store.fill_disk():
             pytest.skip(f"{store.name}: cannot be provoked")
         delivered = asyncio.create_task(running.deliver(rows(1000)))
-        await running.wait_for("sink_retries_total", 3)
+        await running.wait_for("sink_retries_total", 2)
         assert not delivered.done()
         await asyncio.to_thread(store.free_disk)
         await delivered
