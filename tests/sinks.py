@@ -21,6 +21,8 @@ class SinkPipeline:
         self.topic = pipeline.topics.anonymized_transactions
         pipeline.configure(
             mongodb_uri=mongodb.uri(),
+            sink_batch_max_rows=100,
+            sink_buffer_max_rows=300,
             sink_retry_max_s=0.5,
             sink_breaker_open_s=0.5,
             sink_write_timeout_s=2.0,

@@ -58,7 +58,7 @@ def test_a_store_that_is_away_ends_no_worker(sink: SinkPipeline) -> None:
     wait_until(sink.is_delivered, TIMEOUT_S, "the first rows delivered")
     sink.mongodb.kill()
     try:
-        sink.produce(records(rows(3000)))
+        sink.produce(records(rows(600)))
         wait_until(lambda: "store is away" in first.log, TIMEOUT_S, "the worker notices")
         second = sink.worker().wait_ready()
         first.wait_ready(times=2)
@@ -68,7 +68,7 @@ def test_a_store_that_is_away_ends_no_worker(sink: SinkPipeline) -> None:
     finally:
         sink.mongodb.start()
     wait_until(sink.is_delivered, TIMEOUT_S, "all rows delivered")
-    assert sink.tokens() == Counter(each.row_token for each in rows(3000))
+    assert sink.tokens() == Counter(each.row_token for each in rows(600))
     assert "store is back" in second.log
     assert second.terminate() == 0
     assert not sink.pipeline.records(sink.pipeline.topics.dead_letters)
