@@ -166,6 +166,11 @@ class Topics:
             ),
         )
 
+    @property
+    def sink(self) -> AppTopics:
+        """Every sink's."""
+        return AppTopics(reads=(self.anonymized_transactions,), keeps=(), writes=(self.dead_letters,))
+
 
 def topics_of(settings: Settings) -> Topics:
     """The topics of the installation whose apps are `settings.app_id` and `settings.publisher_id`."""

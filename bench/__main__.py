@@ -4,7 +4,19 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, throughput, tokens
+from bench import (
+    bridge,
+    files,
+    gateway,
+    latency,
+    memory,
+    recovery,
+    replay,
+    simulate,
+    sinks,
+    throughput,
+    tokens,
+)
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -20,8 +32,9 @@ _BENCHMARKS = {
     "bridge": bridge.measure,
     "simulate": simulate.measure,
     "tokens": tokens.measure,
+    "sinks": sinks.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "tokens"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "tokens", "sinks"}
 
 
 def main() -> None:
@@ -58,7 +71,8 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; others: records; bridge: messages",
+        help="throughput: fixes, and as many purchases; others: records; bridge: messages; sinks: ten times"
+        " the rows",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

@@ -92,6 +92,7 @@ DEAD_LETTER = DeadLetter.of(
     timestamp_ms=-1,
     key=None,
     value=b"{",
+    store="mongodb",
 )
 ANONYMIZED = AnonymizedTransaction(
     row_token="k1:00",

@@ -22,6 +22,7 @@ def test_reference_names_every_setting_and_marks_secrets() -> None:
     assert [row.split("`")[1] for row in rows if "**Secret.**" in row] == [
         "SMARTBANK_KAFKA_PASSWORD",
         "SMARTBANK_TOKEN_KEYS",
+        "SMARTBANK_MONGODB_URI",
     ]
 
 
