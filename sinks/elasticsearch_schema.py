@@ -1,0 +1,90 @@
+"""What Elasticsearch has to know of the rows: fields, alias, how long they live."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from elasticsearch import ApiError, AsyncElasticsearch
+
+VERSION: Final = 1
+"""Of the index template. A change raises it, and only adds: workers of the version before go on."""
+ILM_POLICY_FILE: Final = Path(__file__).parent.parent / "deploy" / "elasticsearch" / "ilm-policy.json"
+
+_KEYWORD: Final = {"type": "keyword"}
+_FIELDS: Final[Mapping[str, Any]] = {
+    "row_token": _KEYWORD,
+    "place": _KEYWORD,
+    "time_from": {"type": "date"},
+    "time_to": {"type": "date"},
+    "amount_from": {"type": "double"},
+    "amount_to": {"type": "double"},
+    "amount_mid": {"type": "double"},
+    "merchant_category": _KEYWORD,
+    "device_type": _KEYWORD,
+    "merchant": _KEYWORD,
+    "verdict": _KEYWORD,
+    "usual_place": {"type": "boolean"},
+    "group_size": {"type": "integer"},
+    "information_loss": {"type": "double"},
+    "schema_version": {"type": "integer"},
+}
+_MAPPINGS: Final = {"dynamic": "strict", "properties": _FIELDS}
+_NO_SUCH_THING = (400, 404, 405)
+
+
+async def migrate(client: AsyncElasticsearch, index: str) -> list[str]:
+    """Put lifecycle policy, index template and mappings; return what was done."""
+    done = []
+    has_lifecycles = await _put_lifecycle(client, index)
+    if has_lifecycles:
+        done.append(f"lifecycle policy {index}, as in deploy/elasticsearch/{ILM_POLICY_FILE.name}")
+    else:
+        done.append("no lifecycle policy: this server has none, old indices are deleted by hand")
+    await client.indices.put_index_template(
+        name=index,
+        index_patterns=[f"{index}-*"],
+        version=VERSION,
+        template={
+            "settings": _settings(index, has_lifecycles=has_lifecycles),
+            "mappings": _MAPPINGS,
+            "aliases": {index: {}},
+        },
+    )
+    done.append(f"index template {index}, version {VERSION}")
+    there = await client.indices.get(index=f"{index}-*", allow_no_indices=True)
+    if there:  # a template is read only when an index is made
+        await client.indices.put_mapping(index=f"{index}-*", properties=_FIELDS)
+        done.append(f"mappings of {len(there.body)} indices")
+    return done
+
+
+async def version_of(client: AsyncElasticsearch, index: str) -> int:
+    """Version of the index template; 0: there is none."""
+    try:
+        found = await client.indices.get_index_template(name=index)
+    except ApiError as error:
+        if error.status_code == 404:
+            return 0
+        raise
+    return int(found["index_templates"][0]["index_template"].get("version", 0))
+
+
+def _settings(index: str, *, has_lifecycles: bool) -> dict[str, Any]:
+    settings: dict[str, Any] = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
+    if has_lifecycles:
+        # The age counts from the month in the index's name, not from when the first row came.
+        settings["lifecycle"] = {"name": index, "parse_origination_date": True}
+    return settings
+
+
+async def _put_lifecycle(client: AsyncElasticsearch, index: str) -> bool:
+    """Whether the server has lifecycle policies: a part of Elastic's own distributions."""
+    policy = msgspec.json.decode(ILM_POLICY_FILE.read_bytes())["policy"]
+    try:
+        await client.ilm.put_lifecycle(name=index, policy=policy)
+    except ApiError as error:
+        if error.status_code in _NO_SUCH_THING:
+            return False
+        raise
+    return True
