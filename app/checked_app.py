@@ -14,7 +14,7 @@ from app.connection import Connection
 from app.state_dir import claim_state_dir
 from app.topic_admin import check_topics
 from app.topics import Topics
-from app.worker_rights import check_rights
+from app.worker_rights import check_rights, detector_rights
 from streaming.garbage import collect_less_often
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class CheckedApp(faust.App):  # type: ignore[misc]
 
     async def on_first_start(self) -> None:
         """Check, then start as Faust does."""
-        await check_start(self._connection, self._checked_topics, str(self.conf.id))
+        await self._check()
         # State belongs to the changelogs of one cluster: another one's would be a different history.
         base = Path(self.conf.datadir) / await _cluster_id(self._connection)
         with warnings.catch_warnings():
@@ -45,11 +45,14 @@ class CheckedApp(faust.App):  # type: ignore[misc]
         collect_less_often()
         log.info("state in %s, web on %s:%d", self.conf.datadir, self.conf.web_bind, self.conf.web_port)
 
+    async def _check(self) -> None:
+        await check_start(self._connection, self._checked_topics, str(self.conf.id))
+
 
 async def check_start(connection: Connection, topics: Topics, group_id: str) -> None:
     """Return if a worker may start. Raises what `check_topics` and `check_rights` raise."""
-    await check_topics(connection, topics)
-    await check_rights(connection, topics, group_id)
+    await check_topics(connection, topics, among=topics.detector)
+    await check_rights(connection, detector_rights(topics), group_id)
 
 
 async def _cluster_id(connection: Connection) -> str:

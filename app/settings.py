@@ -252,6 +252,49 @@ class Settings:
     )
     iot_web_port: int = _setting(6068, "Port of the bridge's /metrics, /livez and /readyz. 0: none.")
 
+    sink_batch_max_rows: int = _setting(
+        1000, "Rows that a sink writes to its store at once. Higher: fewer requests, more memory.", least=1
+    )
+    sink_batch_max_wait_s: float = _setting(
+        0.2, "A row waits as long for company in a batch. Higher: fewer requests, rows come later."
+    )
+    sink_buffer_max_rows: int = _setting(
+        4000,
+        "Rows that may wait in memory for the store; then no more are read. At least sink_batch_max_rows.",
+        least=1,
+    )
+    sink_write_timeout_s: float = _setting(
+        30.0, "A store that has not answered within this is taken for away.", least=_SHORTEST_S
+    )
+    sink_retry_min_s: float = _setting(
+        0.1,
+        "A store that is away is asked again after a random time of at most this, then of twice this, and so"
+        " on.",
+        least=_SHORTEST_S,
+    )
+    sink_retry_max_s: float = _setting(
+        15.0,
+        "Most of that time. Higher: less load on a store that comes back, rows come later.",
+        least=_SHORTEST_S,
+    )
+    sink_breaker_failures: int = _setting(
+        5, "After so many failures in a row the store is left alone for sink_breaker_open_s.", least=1
+    )
+    sink_breaker_open_s: float = _setting(10.0, "So long.")
+
+    mongodb_uri: str = _setting(
+        "",
+        "Connection string: mongodb://USER:PASSWORD@HOST:PORT/?tls=true or mongodb+srv://… (docs/mongodb.md).",
+        secret=True,
+    )
+    mongodb_uri_file: str = _setting("", "File with the connection string, instead of mongodb_uri.")
+    mongodb_database: str = _setting("bank", "Database of the rows.")
+    mongodb_ttl_days: int = _setting(
+        0,
+        "A row is deleted so many days after its time_to; 0: never. `stores migrate` applies it.",
+        most=24_855,
+    )
+
     web_host: str = _setting(
         "127.0.0.1", "Address of the web server of a worker, gateway or bridge (/metrics)."
     )

@@ -7,6 +7,7 @@ import msgspec
 
 from app.settings import Settings
 from detection.track import Track
+from models.anonymized_transaction import AnonymizedTransaction
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -54,6 +55,7 @@ class Topics:
     cases_changelog: TopicSpec
     transaction_decisions: TopicSpec
     potential_fraud: TopicSpec
+    anonymized_transactions: TopicSpec
     dead_letters: TopicSpec
 
     @property
@@ -69,8 +71,14 @@ class Topics:
             self.cases_changelog,
             self.transaction_decisions,
             self.potential_fraud,
+            self.anonymized_transactions,
             self.dead_letters,
         )
+
+    @property
+    def detector(self) -> tuple[TopicSpec, ...]:
+        """What the detector reads or writes."""
+        return tuple(topic for topic in self.all if topic is not self.anonymized_transactions)
 
     @property
     def detector_inputs(self) -> tuple[TopicSpec, ...]:
@@ -150,6 +158,13 @@ def topics_of(settings: Settings) -> Topics:
             value=FlaggedTransaction,
             doc="Transactions that the phone speaks against.",
             zone="restricted",
+        ),
+        anonymized_transactions=TopicSpec(
+            name="anonymized_transactions",
+            value=AnonymizedTransaction,
+            doc="Final verdicts among people who look alike, for analysts and stores.",
+            key_doc="Row token, UTF-8.",
+            zone="public",
         ),
         dead_letters=TopicSpec(
             name="dead_letters",

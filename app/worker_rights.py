@@ -23,14 +23,13 @@ class Right(IntEnum):
     WRITE = 4
 
 
-async def check_rights(connection: Connection, topics: Topics, group_id: str) -> None:
-    """Return if the worker's user may read, write and commit all that it has to; changes nothing.
+async def check_rights(connection: Connection, needed: Mapping[str, Sequence[Right]], group_id: str) -> None:
+    """Return if the worker's user has the rights on topics, and may commit; changes nothing.
 
     Topics that do not exist or cannot be seen are somebody else's to find. Raises ConfigError that names
     every right that is missing.
     """
     async with raw_client(connection) as client:
-        needed = _needed_rights(topics)
         granted = await _granted_rights(client, list(needed))
         lacking = [
             f"{right.name.title()} on topic {name}"
@@ -58,16 +57,16 @@ def _require_none(connection: Connection, lacking: Sequence[str]) -> None:
         )
 
 
-def _needed_rights(topics: Topics) -> Mapping[str, Sequence[Right]]:
+def detector_rights(topics: Topics) -> Mapping[str, Sequence[Right]]:
     """Inputs are read; changelogs and re-keyed records are read and written; all else is written."""
-    is_read = {topic.name for topic in topics.all if topic.compacted or topic in topics.detector_inputs}
+    is_read = {topic.name for topic in topics.detector if topic.compacted or topic in topics.detector_inputs}
     is_only_read = {topics.location_data.name, topics.transaction_data.name}
     return {
         topic.name: [
             *([Right.READ] if topic.name in is_read else []),
             *([Right.WRITE] if topic.name not in is_only_read else []),
         ]
-        for topic in topics.all
+        for topic in topics.detector
     }
 
 

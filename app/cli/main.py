@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from app.cli.bridge import bridge
+from app.cli.dead_letters import dead_letters_app
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
@@ -18,6 +19,7 @@ from app.cli.replay import replay
 from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
+from app.cli.stores import stores_app
 from app.cli.tail import tail
 from app.cli.topics import topics_app
 from app.cli.worker import worker_app
@@ -32,6 +34,8 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
+cli.add_typer(stores_app, name="stores")
+cli.add_typer(dead_letters_app, name="dead-letters", help="Rows that a store refused.")
 for command in (
     demo,
     gateway,
