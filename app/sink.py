@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from agents import deliver
 from app.checked_app import CheckedApp
 from app.connection import Connection, connection_of
+from app.elasticsearch import elasticsearch_sink_of
 from app.factory import faust_options
 from app.mongodb import mongo_sink_of
 from app.settings import RUN_DIR, Settings
@@ -32,7 +33,10 @@ log = logging.getLogger(__name__)
 # A consumer that reads nothing for as long leaves its group: a store may be away over a weekend.
 _MOST_IDLE_S = 7 * 24 * 3600.0
 
-STORES: Mapping[str, Callable[[Settings], Sink]] = {"mongodb": mongo_sink_of}
+STORES: Mapping[str, Callable[[Settings], Sink]] = {
+    "mongodb": mongo_sink_of,
+    "elasticsearch": elasticsearch_sink_of,
+}
 """Every store by the name of its sink."""
 
 

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
@@ -70,8 +70,8 @@ class ElasticsearchSink:
         try:
             _, errors = await async_bulk(
                 self._client(),
-                fit,
-                expand_action_callback=self._action,  # type: ignore[arg-type]  # typed for dicts
+                cast("Any", fit),  # typed as dicts; what they are is left to the callback
+                expand_action_callback=self._action,
                 chunk_size=_CHUNK_ROWS,
                 max_chunk_bytes=_CHUNK_BYTES,
                 raise_on_error=False,
@@ -125,7 +125,8 @@ def _rejection(item: Mapping[str, Any]) -> Rejection:
     # validation_exception: no more shards. A read-only index is 403, a missing one 404, a full queue 429.
     if said["status"] != 400 or kind == "validation_exception":
         raise StoreAwayError(f"Elasticsearch's {said['status']}: {_shortened(error)}")
-    reason_code = "schema" if "mapp" in kind or "pars" in kind else "bad_value"
+    # strict_dynamic_mapping_exception, mapper_parsing_exception, document_parsing_exception
+    reason_code = "schema" if "mapp" in kind or "parsing" in kind else "bad_value"
     return Rejection(row_token=said["_id"], reason_code=reason_code, reason=_shortened(error))
 
 
@@ -137,8 +138,8 @@ def _explained() -> Iterator[None]:
     except ApiError as error:
         if error.status_code in _REFUSED_LOGIN:
             raise ConfigError(
-                "Elasticsearch refuses SMARTBANK_ELASTICSEARCH_API_KEY (or _USERNAME and _PASSWORD), or what it"
-                " may do: the sink writes to the indices and reads index templates; `stores migrate` needs"
+                "Elasticsearch refuses SMARTBANK_ELASTICSEARCH_API_KEY (or _USERNAME and _PASSWORD), or these"
+                " may not do it: the sink writes to the indices and reads index templates; `stores migrate` needs"
                 " manage_index_templates, manage_ilm, and manage on the indices"
             ) from error
         raise _away(error) from error
