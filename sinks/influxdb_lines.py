@@ -1,0 +1,83 @@
+"""Rows and readings in InfluxDB's line protocol. Pure."""
+
+import math
+
+import mmh3
+
+from models.times import epoch_ns
+from sinks.base import Row
+from sinks.reading import Reading
+
+TRANSACTIONS, READINGS = "transactions", "sensor_readings"
+
+_REGION_CHARS = 3  # of a geohash: cells of some 150 km, so that there are few series
+_KEY_ESCAPES = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+_TEXT_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\"})
+
+
+def point_time_ns(row: Row) -> int:
+    """When the row's point is: within its time range, where its token says.
+
+    A point is known by its tags and its time, and written over by another that has both. As a tag the token
+    would make a series of every row, which InfluxDB keeps in memory; as a field it would tell nobody apart.
+    So it is in the time: two rows with equal tags and an hour as their range meet with a probability of 3e-13,
+    and a row always has the same time. How many of n such rows meet: n² / 7.2e12.
+    """
+    begin_ns = epoch_ns(row.time_from)
+    span_ns = max(1, epoch_ns(row.time_to) - begin_ns)
+    return begin_ns + mmh3.hash64(row.row_token, signed=False)[0] % span_ns
+
+
+def line_of_row(row: Row) -> str:
+    """A row as a point. Raises ValueError for a number that is not finite, which the protocol has no way to write."""
+    tags = {
+        "device_type": row.device_type,
+        "merchant_category": row.merchant_category,
+        "region": row.place[:_REGION_CHARS],
+        "verdict": row.verdict,
+    }
+    fields = [
+        f"amount_from={_number(row.amount_from)}",
+        f"amount_mid={_number((row.amount_from + row.amount_to) / 2)}",
+        f"amount_to={_number(row.amount_to)}",
+        f"group_size={row.group_size}i",
+        f"information_loss={_number(row.information_loss)}",
+        f"place={_text(row.place)}",
+        f"row_token={_text(row.row_token)}",
+        f"schema_version={row.schema_version}i",
+        f"time_from_ns={epoch_ns(row.time_from)}i",
+        f"time_to_ns={epoch_ns(row.time_to)}i",
+    ]
+    if row.merchant is not None:
+        fields.append(f"merchant={_text(row.merchant)}")
+    if row.usual_place is not None:
+        fields.append(f"usual_place={'true' if row.usual_place else 'false'}")
+    return f"{TRANSACTIONS}{_tags(tags)} {','.join(fields)} {point_time_ns(row)}"
+
+
+def line_of_reading(reading: Reading) -> str:
+    """A reading as a point of its device. Raises ValueError as `line_of_row` does."""
+    fields = [
+        f"{name}={_text(value) if isinstance(value, str) else _number(value)}"
+        for name, value in reading.fields.items()
+    ]
+    return f"{READINGS}{_tags({'device_id': reading.device_id})} {','.join(fields)} {reading.time_ms * 1_000_000}"
+
+
+def _tags(tags: dict[str, str]) -> str:
+    # No tag has an empty value, and a \ at its end would escape what follows.
+    return "".join(
+        f",{name}={text}"
+        for name, value in tags.items()
+        if (text := value.translate(_KEY_ESCAPES).rstrip("\\"))
+    )
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    return repr(float(value))
+
+
+def _text(value: str) -> str:
+    return f'"{value.translate(_TEXT_ESCAPES)}"'
