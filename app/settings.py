@@ -317,11 +317,15 @@ class Settings:
         " Timestream for LiveAnalytics, which takes no new customers since June 2025.",
     )
     timestream_retention_days: int = _setting(
-        90, "Rows and readings are deleted so many days after their time. `stores migrate` applies it.", least=1
+        90,
+        "Rows and readings are deleted so many days after their time. `stores migrate` applies it.",
+        least=1,
     )
     influxdb_url: str = _setting("", "http://HOST:PORT or https://HOST:PORT.")
     influxdb_org: str = _setting("", "Organization.")
-    influxdb_token: str = _setting("", "Token that may write (and, to migrate, make) the bucket.", secret=True)
+    influxdb_token: str = _setting(
+        "", "Token that may write (and, to migrate, make) the bucket.", secret=True
+    )
     influxdb_token_file: str = _setting("", "File with the token, instead of influxdb_token.")
     influxdb_bucket: str = _setting("anonymized_transactions", "Bucket of the rows.")
     influxdb_sensor_bucket: str = _setting(

@@ -29,7 +29,7 @@ def point_time_ns(row: Row) -> int:
 
 
 def line_of_row(row: Row) -> str:
-    """A row as a point. Raises ValueError for a number that is not finite, which the protocol has no way to write."""
+    """A row as a point. Raises ValueError for a number that is not finite: the protocol cannot write it."""
     tags = {
         "device_type": row.device_type,
         "merchant_category": row.merchant_category,
