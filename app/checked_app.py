@@ -3,6 +3,7 @@
 import logging
 import socket
 import warnings
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ log = logging.getLogger(__name__)
 class CheckedApp(faust.App):  # type: ignore[misc]
     """Checks topics, rights, state folder and web port before anything is read.
 
-    Raises what `check_start` and `claim_state_dir` raise: the worker then ends with status 1.
+    Raises what `check` and `claim_state_dir` raise: the worker then ends with status 1.
     """
 
-    def __init__(self, *args: Any, connection: Connection, topics: Topics, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, connection: Connection, check: Callable[[], Awaitable[None]], **kwargs: Any
+    ) -> None:
         self._connection = connection
-        self._checked_topics = topics
+        self._check = check
         super().__init__(*args, **kwargs)
 
     async def on_first_start(self) -> None:
@@ -44,9 +47,6 @@ class CheckedApp(faust.App):  # type: ignore[misc]
         await super().on_first_start()
         collect_less_often()
         log.info("state in %s, web on %s:%d", self.conf.datadir, self.conf.web_bind, self.conf.web_port)
-
-    async def _check(self) -> None:
-        await check_start(self._connection, self._checked_topics, str(self.conf.id))
 
 
 async def check_start(connection: Connection, topics: Topics, group_id: str) -> None:

@@ -48,7 +48,7 @@ class Refused:
 
 
 async def refused_rows(connection: Connection, topics: Topics) -> list[Refused]:
-    """All dead letters of anonymized_transactions, oldest first. Those of other topics are not for this zone."""
+    """All dead letters of anonymized_transactions, oldest first: those of other topics are restricted."""
     letters: list[tuple[ConsumerRecord, DeadLetter]] = []
     outcomes: dict[_Identity, str] = {}
     reading = read_topic(connection, topics.dead_letters.name, from_beginning=True, until_end=True)
@@ -80,7 +80,7 @@ def chosen(rows: Sequence[Refused], ids: Sequence[str]) -> list[Refused]:
     by_id = {row.id: row for row in rows}
     if unknown := [each for each in ids if each not in by_id]:
         raise ConfigError(
-            f"no dead letter of a row is called {', '.join(unknown)}: `dead-letters list` shows PARTITION:OFFSET"
+            f"no dead letter of a row is called {', '.join(unknown)}; `dead-letters list` shows their ids"
         )
     return [by_id[each] for each in ids]
 

@@ -1,11 +1,13 @@
 """Where the Faust apps are put together."""
 
+from functools import partial
+
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
 from prometheus_client import CollectorRegistry
 
 from agents import detect
-from app.checked_app import CheckedApp
+from app.checked_app import CheckedApp, check_start
 from app.connection import connection_of
 from app.decoders import input_decoders
 from app.profiles import profile_of
@@ -35,7 +37,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     app = CheckedApp(
         settings.app_id,
         connection=connection,
-        topics=topics,
+        check=partial(check_start, connection, topics, settings.app_id),
         **connection.faust_options,
         **faust_options(settings),
     )

@@ -284,7 +284,8 @@ class Settings:
 
     mongodb_uri: str = _setting(
         "",
-        "Connection string: mongodb://USER:PASSWORD@HOST:PORT/?tls=true or mongodb+srv://… (docs/mongodb.md).",
+        "Connection string: mongodb://USER:PASSWORD@HOST:PORT/?tls=true, or mongodb+srv://…"
+        " (docs/mongodb.md).",
         secret=True,
     )
     mongodb_uri_file: str = _setting("", "File with the connection string, instead of mongodb_uri.")

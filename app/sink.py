@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
@@ -9,13 +10,14 @@ from prometheus_client import CollectorRegistry
 
 from agents import deliver
 from app.checked_app import CheckedApp
-from app.connection import Connection, connection_of
+from app.connection import connection_of
 from app.elasticsearch import elasticsearch_sink_of
 from app.factory import faust_options
 from app.mongodb import mongo_sink_of
 from app.settings import RUN_DIR, Settings
+from app.timestream import timestream_sink_of
 from app.topic_admin import check_topics
-from app.topics import Topics, topics_of
+from app.topics import topics_of
 from app.worker_rights import Right, check_rights
 from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Sink, StoreAwayError
@@ -35,6 +37,7 @@ _MOST_IDLE_S = 7 * 24 * 3600.0
 
 STORES: Mapping[str, Callable[[Settings], Sink]] = {
     "mongodb": mongo_sink_of,
+    "timestream": timestream_sink_of,
     "elasticsearch": elasticsearch_sink_of,
 }
 """Every store by the name of its sink."""
@@ -55,10 +58,10 @@ def group_of(name: str) -> str:
 def create_sink(settings: Settings, name: str, registry: CollectorRegistry) -> faust.App:
     """Make the Faust app of a sink, with its agent; it connects to nothing yet. Raises as `sink_of` does."""
     topics, connection, sink = topics_of(settings), connection_of(settings), sink_of(settings, name)
-    app = SinkApp(
+    app = CheckedApp(
         group_of(name),
         connection=connection,
-        topics=topics,
+        check=partial(check_kafka, settings, name),
         **connection.faust_options,
         **{
             **faust_options(settings),
@@ -103,16 +106,13 @@ def delivery_options(settings: Settings) -> DeliveryOptions:
     )
 
 
-class SinkApp(CheckedApp):
-    """Needs two topics only."""
-
-    async def _check(self) -> None:
-        await _check_topics_and_rights(self._connection, self._checked_topics, str(self.conf.id))
-
-
 async def check_kafka(settings: Settings, name: str) -> None:
     """Return if Kafka is ready for a sink. Raises what `check_topics` and `check_rights` raise."""
-    await _check_topics_and_rights(connection_of(settings), topics_of(settings), group_of(name))
+    connection, topics = connection_of(settings), topics_of(settings)
+    source, letters = topics.anonymized_transactions, topics.dead_letters
+    await check_topics(connection, topics, among=(source, letters))
+    rights = {source.name: [Right.READ], letters.name: [Right.WRITE]}
+    await check_rights(connection, rights, group_of(name))
 
 
 async def check_store(settings: Settings, name: str) -> None:
@@ -124,9 +124,3 @@ async def check_store(settings: Settings, name: str) -> None:
         log.warning("store is away sink=%s: %s", name, error)
     finally:
         await sink.close()
-
-
-async def _check_topics_and_rights(connection: Connection, topics: Topics, group_id: str) -> None:
-    source, letters = topics.anonymized_transactions, topics.dead_letters
-    await check_topics(connection, topics, among=(source, letters))
-    await check_rights(connection, {source.name: [Right.READ], letters.name: [Right.WRITE]}, group_id)

@@ -30,28 +30,25 @@ _FIELDS: Final[Mapping[str, Any]] = {
     "schema_version": {"type": "integer"},
 }
 _MAPPINGS: Final = {"dynamic": "strict", "properties": _FIELDS}
-_NO_SUCH_THING = (400, 404, 405)
+_NO_SUCH_FEATURE: Final = (400, 405)
 
 
 async def migrate(client: AsyncElasticsearch, index: str) -> list[str]:
-    """Put lifecycle policy, index template and mappings; return what was done."""
-    done = []
-    has_lifecycles = await _put_lifecycle(client, index)
-    if has_lifecycles:
-        done.append(f"lifecycle policy {index}, as in deploy/elasticsearch/{ILM_POLICY_FILE.name}")
-    else:
-        done.append("no lifecycle policy: this server has none, old indices are deleted by hand")
+    """Put lifecycle policy, index template and mappings where they are missing; return what was done."""
+    has_lifecycles, done = await _put_lifecycle(client, index)
+    template = {
+        "settings": _settings(index, has_lifecycles=has_lifecycles),
+        "mappings": _MAPPINGS,
+        "aliases": {index: {}},
+    }
+    if await version_of(client, index) >= VERSION:
+        return done
     await client.indices.put_index_template(
-        name=index,
-        index_patterns=[f"{index}-*"],
-        version=VERSION,
-        template={
-            "settings": _settings(index, has_lifecycles=has_lifecycles),
-            "mappings": _MAPPINGS,
-            "aliases": {index: {}},
-        },
+        name=index, index_patterns=[f"{index}-*"], version=VERSION, template=template
     )
     done.append(f"index template {index}, version {VERSION}")
+    if not has_lifecycles:
+        done.append("no lifecycle policy: this server knows none, old indices are deleted by hand")
     there = await client.indices.get(index=f"{index}-*", allow_no_indices=True)
     if there:  # a template is read only when an index is made
         await client.indices.put_mapping(index=f"{index}-*", properties=_FIELDS)
@@ -78,13 +75,20 @@ def _settings(index: str, *, has_lifecycles: bool) -> dict[str, Any]:
     return settings
 
 
-async def _put_lifecycle(client: AsyncElasticsearch, index: str) -> bool:
-    """Whether the server has lifecycle policies: a part of Elastic's own distributions."""
-    policy = msgspec.json.decode(ILM_POLICY_FILE.read_bytes())["policy"]
+async def _put_lifecycle(client: AsyncElasticsearch, index: str) -> tuple[bool, list[str]]:
+    """Whether the server has lifecycles, a part of Elastic's own distributions; and what was done.
+
+    A policy that is there is left as it is: who wants another edits it.
+    """
     try:
-        await client.ilm.put_lifecycle(name=index, policy=policy)
+        await client.ilm.get_lifecycle(name=index)
     except ApiError as error:
-        if error.status_code in _NO_SUCH_THING:
-            return False
-        raise
-    return True
+        if error.status_code in _NO_SUCH_FEATURE:
+            return False, []
+        if error.status_code != 404:
+            raise
+    else:
+        return True, []
+    policy = msgspec.json.decode(ILM_POLICY_FILE.read_bytes())["policy"]
+    await client.ilm.put_lifecycle(name=index, policy=policy)
+    return True, [f"lifecycle policy {index}, as in deploy/elasticsearch/{ILM_POLICY_FILE.name}"]

@@ -95,7 +95,7 @@ class MongoSink:
             await disconnect(client)
 
     async def _replace(self, documents: Sequence[Document]) -> list[Rejection]:
-        """Upsert documents; return those that the server refuses. Raises one of _NOT_BSON before it is asked."""
+        """Upsert them; return which the server refuses. Raises one of _NOT_BSON before it is asked."""
         if not documents:
             return []
         upserts = [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents]
@@ -146,7 +146,7 @@ class MongoSink:
 
 
 def document_of(row: Row) -> Document:
-    """A row as it lies in MongoDB: its fields, the token as _id. Times are kept to the millisecond, in UTC."""
+    """A row as it lies in MongoDB: its fields, the token as _id. Times keep milliseconds, in UTC."""
     fields = msgspec.structs.asdict(row)
     return {"_id": fields.pop("row_token"), **fields}
 

@@ -4,6 +4,7 @@ Today that is Motor. PyMongo's own AsyncMongoClient has the same methods on its 
 follows Motor here by another import and an awaited close().
 """
 
+import asyncio
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -33,5 +34,5 @@ def connect(uri: str, *, timeout_s: float) -> Client:
 
 
 async def disconnect(client: Client) -> None:
-    """Close its connections."""
-    client.close()
+    """Close its connections: Motor would hold up the event loop while it takes leave of the server."""
+    await asyncio.to_thread(client.close)

@@ -130,25 +130,23 @@ class TimestreamTable:
             # What comes late is taken as well.
             "MagneticStoreWriteProperties": {"EnableMagneticStoreWrites": True},
         }
-        try:
-            client.create_database(DatabaseName=options.database)
+        if _made(lambda: client.describe_database(DatabaseName=options.database), None) is None:
+            _made(lambda: client.create_database(DatabaseName=options.database), {})
             done.append(f"database {options.database}")
-        except client.exceptions.ConflictException:
-            pass
-        key = {
-            "Type": "DIMENSION",
-            "Name": options.partition_dimension,
-            "EnforcementInRecord": "REQUIRED",
-        }
         told = f"memory store {options.memory_hours} h, magnetic store {options.retention_days} days"
-        try:
-            client.create_table(**where, **keeps, Schema={"CompositePartitionKey": [key]})
+        there = _made(lambda: client.describe_table(**where), None)
+        if there is None:
+            key = {
+                "Type": "DIMENSION",
+                "Name": options.partition_dimension,
+                "EnforcementInRecord": "REQUIRED",
+            }
+            schema = {"CompositePartitionKey": [key]}
+            _made(lambda: client.create_table(**where, **keeps, Schema=schema), {})
             done.append(f"table {options.table}: {told}")
-        except client.exceptions.ConflictException:
-            there = client.describe_table(**where)["Table"]
-            if any(there.get(name) != wanted for name, wanted in keeps.items()):
-                client.update_table(**where, **keeps)
-                done.append(f"table {options.table} has now: {told}")
+        elif any(there["Table"].get(name) != wanted for name, wanted in keeps.items()):
+            client.update_table(**where, **keeps)
+            done.append(f"table {options.table} has now: {told}")
         return done
 
     def _connected(self) -> Any:
@@ -181,6 +179,16 @@ class TimestreamSink:
             Rejection(row_token=rows[place].row_token, reason_code=code, reason=why)
             for place, (code, why) in refused.items()
         ]
+
+
+def _made(call: Callable[[], Any], otherwise: Any) -> Any:
+    """What a call answers; `otherwise` where the thing is not there, or there already: somebody was quicker."""
+    try:
+        return call()
+    except ClientError as error:
+        if _code(error) in {"ResourceNotFoundException", "ConflictException"}:
+            return otherwise
+        raise
 
 
 def connected(service: str, options: TimestreamOptions) -> Any:

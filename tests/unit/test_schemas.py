@@ -26,6 +26,7 @@ from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
+from tests.rows import row
 
 TOPICS = topics_of(Settings())
 ASYNCAPI_SCHEMA = Path(__file__).parent / "data" / "asyncapi-3.0.0.schema.json.gz"
@@ -86,6 +87,7 @@ DEAD_LETTER = DeadLetter.of(
     timestamp_ms=-1,
     key=None,
     value=b"{",
+    store="mongodb",
 )
 SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.location_data.name: LOCATION,
@@ -98,6 +100,7 @@ SAMPLES: dict[str, msgspec.Struct] = {
     ),
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
+    TOPICS.anonymized_transactions.name: row(1),
 }
 
 
