@@ -58,8 +58,8 @@ class ElasticsearchSink:
             version = await schema.version_of(self._client(), self._options.index)
         if version < schema.VERSION:
             raise ConfigError(
-                f"index template {self._options.index!r} (SMARTBANK_ELASTICSEARCH_INDEX) has version {version},"
-                f" wanted {schema.VERSION}: run `python -m app stores migrate elasticsearch`"
+                f"index template {self._options.index!r} (SMARTBANK_ELASTICSEARCH_INDEX) has version"
+                f" {version}, wanted {schema.VERSION}: run `python -m app stores migrate elasticsearch`"
             )
 
     async def write(self, rows: Sequence[Row]) -> Sequence[Rejection]:
@@ -68,7 +68,7 @@ class ElasticsearchSink:
         tokens = {rejection.row_token for rejection in refused}
         fit = [row for row in rows if row.row_token not in tokens] if refused else rows
         try:
-            _, errors = await async_bulk(
+            _, failed = await async_bulk(
                 self._client(),
                 cast("Any", fit),  # typed as dicts; what they are is left to the callback
                 expand_action_callback=self._action,
@@ -78,8 +78,7 @@ class ElasticsearchSink:
             )
         except (ApiError, TransportError) as error:
             raise _away(error) from error
-        assert isinstance(errors, list)
-        return [*refused, *map(_rejection, errors)]
+        return [*refused, *map(_rejection, cast("list[Any]", failed))]
 
     async def close(self) -> None:
         """Close the connections."""
@@ -138,9 +137,9 @@ def _explained() -> Iterator[None]:
     except ApiError as error:
         if error.status_code in _REFUSED_LOGIN:
             raise ConfigError(
-                "Elasticsearch refuses SMARTBANK_ELASTICSEARCH_API_KEY (or _USERNAME and _PASSWORD), or these"
-                " may not do it: the sink writes to the indices and reads index templates; `stores migrate` needs"
-                " manage_index_templates, manage_ilm, and manage on the indices"
+                "Elasticsearch refuses SMARTBANK_ELASTICSEARCH_API_KEY (or _USERNAME, _PASSWORD), or"
+                " these may not do it: the sink writes to the indices and reads index templates;"
+                " `stores migrate` needs manage_index_templates, manage_ilm, and manage on the indices"
             ) from error
         raise _away(error) from error
     except TransportError as error:

@@ -83,12 +83,15 @@ async def _put_lifecycle(client: AsyncElasticsearch, index: str) -> tuple[bool, 
     try:
         await client.ilm.get_lifecycle(name=index)
     except ApiError as error:
-        if error.status_code in _NO_SUCH_FEATURE:
-            return False, []
-        if error.status_code != 404:
+        if error.status_code not in {404, *_NO_SUCH_FEATURE}:
             raise
     else:
         return True, []
     policy = msgspec.json.decode(ILM_POLICY_FILE.read_bytes())["policy"]
-    await client.ilm.put_lifecycle(name=index, policy=policy)
+    try:
+        await client.ilm.put_lifecycle(name=index, policy=policy)
+    except ApiError as error:
+        if error.status_code not in _NO_SUCH_FEATURE:
+            raise
+        return False, []
     return True, [f"lifecycle policy {index}, as in deploy/elasticsearch/{ILM_POLICY_FILE.name}"]

@@ -1,4 +1,4 @@
-"""Anonymized transactions, or sensors' readings, in InfluxDB 2: also what Amazon Timestream for InfluxDB is."""
+"""Anonymized transactions, or sensors' readings, in InfluxDB 2 or Amazon Timestream for InfluxDB."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +23,7 @@ from sinks.influxdb_lines import line_of_row
 from streaming.errors import ConfigError
 
 _NO_POINTS: Final = "writing requires points"
+_ALREADY_THERE: Final = "already exists"
 _REFUSED_POINTS: Final = (400, 413, 422)
 _REFUSED_LOGIN: Final = (401, 403)
 _CHUNK_LINES: Final = 5000
@@ -113,7 +114,11 @@ class InfluxBucket:
             if _status(error) != 404:
                 raise
             fresh = PostBucketRequest(org_id=org.id, name=name, retention_rules=rules)
-            await buckets.post_buckets_async(fresh)
+            try:
+                await buckets.post_buckets_async(fresh)
+            except InfluxDBError as conflict:
+                if _ALREADY_THERE not in _told(conflict):  # somebody was quicker
+                    raise
             return [f"bucket {name}, which keeps {self._options.retention_days} days"]
         if [rule.every_seconds for rule in found.retention_rules] == [keeps_s]:
             return []

@@ -18,10 +18,10 @@ _TEXT_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\"})
 def point_time_ns(row: Row) -> int:
     """When the row's point is: within its time range, where its token says.
 
-    A point is known by its tags and its time, and written over by another that has both. As a tag the token
-    would make a series of every row, which InfluxDB keeps in memory; as a field it would tell nobody apart.
-    So it is in the time: two rows with equal tags and an hour as their range meet with a probability of 3e-13,
-    and a row always has the same time. How many of n such rows meet: n² / 7.2e12.
+    A point is known by its tags and its time, and written over by another that has both. As a tag the
+    token would make a series of every row, which InfluxDB keeps in memory; as a field it would tell
+    nobody apart. So it is in the time, which is always the same for a row. Of n rows with equal tags in
+    the same hour some n² / 7.2e12 meet, and one of these would be lost: of 10,000 one in 70,000 times.
     """
     begin_ns = epoch_ns(row.time_from)
     span_ns = max(1, epoch_ns(row.time_to) - begin_ns)
@@ -57,11 +57,11 @@ def line_of_row(row: Row) -> str:
 
 def line_of_reading(reading: Reading) -> str:
     """A reading as a point of its device. Raises ValueError as `line_of_row` does."""
-    fields = [
+    fields = ",".join(
         f"{name}={_text(value) if isinstance(value, str) else _number(value)}"
         for name, value in reading.fields.items()
-    ]
-    return f"{READINGS}{_tags({'device_id': reading.device_id})} {','.join(fields)} {reading.time_ms * 1_000_000}"
+    )
+    return f"{READINGS}{_tags({'device_id': reading.device_id})} {fields} {reading.time_ms * 1_000_000}"
 
 
 def _tags(tags: dict[str, str]) -> str:

@@ -182,7 +182,7 @@ class TimestreamSink:
 
 
 def _made(call: Callable[[], Any], otherwise: Any) -> Any:
-    """What a call answers; `otherwise` where the thing is not there, or there already: somebody was quicker."""
+    """What a call answers; `otherwise` where the thing is not there, or somebody was quicker to make it."""
     try:
         return call()
     except ClientError as error:

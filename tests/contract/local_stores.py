@@ -149,8 +149,8 @@ class InfluxStore(LocalStore):
         return found
 
     def spoil(self, row: AnonymizedTransaction) -> AnonymizedTransaction:
-        """Text that is longer than InfluxDB's longest."""
-        return msgspec.structs.replace(row, merchant="m" * 70_000)
+        """A series whose key is longer than InfluxDB's longest."""
+        return msgspec.structs.replace(row, merchant_category="m" * 70_000)
 
     def fill_disk(self) -> bool:
         """Nothing is known that makes it so without being root of a file system."""

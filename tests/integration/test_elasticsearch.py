@@ -2,8 +2,6 @@
 
 import asyncio
 import math
-import os
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -15,12 +13,10 @@ from elasticsearch import AsyncElasticsearch
 
 from app.local_services.elasticsearch import LocalElasticsearch
 from models.anonymized_transaction import AnonymizedTransaction
-from sinks.base import StoreAwayError
 from sinks.elasticsearch import ElasticsearchOptions, ElasticsearchSink
-from streaming.errors import ConfigError
 from tests.kibana import panels
 from tests.local_servers import running
-from tests.rows import row, rows
+from tests.rows import row
 
 INDEX = "anonymized-transactions"
 MARCH = row(0).time_from.replace(month=3)
@@ -42,7 +38,7 @@ ROWS = list(varied())
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalElasticsearch]:
-    """One for the module; a test may kill it and leaves it running."""
+    """One for the module."""
     with running(LocalElasticsearch(tmp_path_factory.mktemp("elasticsearch"))) as started:
         yield started
 
@@ -76,70 +72,18 @@ async def count(client: AsyncElasticsearch, index: str, prefix: str = "") -> int
     return int(answer["count"])
 
 
-async def test_a_store_that_was_not_migrated_is_told_with_the_remedy(server: LocalElasticsearch) -> None:
-    """Without the template every field would be text."""
-    other = sink_of(server, "elsewhere")
-    with pytest.raises(ConfigError, match="stores migrate elasticsearch"):
-        await other.open()
-    assert any("index template elsewhere" in step for step in await other.migrate())
-    await other.open()
-    await other.close()
-
-
-async def test_a_batch_that_comes_again_changes_nothing(
+async def test_a_row_lies_in_the_month_of_its_event_time(
     sink: ElasticsearchSink, client: AsyncElasticsearch
 ) -> None:
-    """A row is a document by its token, in the month of its event time."""
-    batch = [row(1, row_token="again-1"), row(2, row_token="again-2", time_from=MARCH)]
-    assert not await sink.write(batch)
-    assert not await sink.write(batch)
-    assert await count(client, INDEX, "again") == 2  # the alias of all indices
-    assert await count(client, f"{INDEX}-2026.03.01", "again") == 1
-
-
-async def test_a_bad_row_among_good_ones_is_the_only_one_refused(
-    sink: ElasticsearchSink, client: AsyncElasticsearch
-) -> None:
-    """By the server, and where it would refuse the whole request, before it is sent."""
-    bad = [
-        row(1, row_token="bad-term", merchant="m" * 40_000),
-        row(2, row_token="bad-" + "x" * 600),
-        row(3, row_token="bad-amount", amount_to=math.inf),
-    ]
-    refused = await sink.write([row(4, row_token="good"), *bad])
-    assert {each.row_token for each in refused} == {each.row_token for each in bad}
-    assert await count(client, INDEX, "good") == 1
-    assert await count(client, INDEX, "bad") == 0
-
-
-async def test_a_store_that_is_killed_loses_nothing_that_it_took(
-    server: LocalElasticsearch, client: AsyncElasticsearch
-) -> None:
-    """And while it is away, the sink says so: the batch is written again."""
-    sink = sink_of(server, "killed")
-    await sink.migrate()
-    batch = rows(500)
-    assert not await sink.write(batch)
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGKILL)
-    with pytest.raises(StoreAwayError):
-        await sink.write(batch)
-    server.start()
-    assert await count(client, "killed") == len(batch)
-    assert not await sink.write(batch)
-    assert await count(client, "killed") == len(batch)
-    await sink.close()
-
-
-async def test_an_index_that_cannot_be_written_is_no_fault_of_the_row(
-    sink: ElasticsearchSink, client: AsyncElasticsearch
-) -> None:
-    """An index is made read-only where the disk is full: a dead letter would lose the row."""
-    february = MARCH.replace(month=2)
-    assert not await sink.write([row(1, row_token="before", time_from=february)])
-    await client.indices.put_settings(index=f"{INDEX}-2026.02.01", settings={"index.blocks.write": True})
-    with pytest.raises(StoreAwayError, match="403"):
-        await sink.write([row(2, row_token="after", time_from=february)])
+    """And is found by the alias of all months. What would spoil a whole request is not sent."""
+    endless = row(3, row_token="month-3", amount_to=math.inf)
+    long = row(4, row_token="month-" + "x" * 600)
+    refused = await sink.write(
+        [row(1, row_token="month-1"), row(2, row_token="month-2", time_from=MARCH), endless, long]
+    )
+    assert {each.row_token for each in refused} == {endless.row_token, long.row_token}
+    assert await count(client, INDEX, "month") == 2
+    assert await count(client, f"{INDEX}-2026.03.01", "month") == 1
 
 
 @pytest.fixture(scope="module")
