@@ -10,6 +10,7 @@ from aiohttp import ClientError
 from influxdb_client import (
     BucketRetentionRules,
     BucketsService,
+    Dialect,
     OrganizationsService,
     PatchBucketRequest,
     PostBucketRequest,
@@ -68,6 +69,18 @@ class InfluxBucket:
         if self._opened is not None:
             client, self._opened = self._opened, None
             await client.close()
+
+    @property
+    def name(self) -> str:
+        """Of the bucket."""
+        return self._options.bucket
+
+    async def query(self, flux: str) -> str:
+        """What a query is answered with, as CSV with a line of names. Raises what `open` raises."""
+        dialect = Dialect(header=True, annotations=[], date_time_format="RFC3339")
+        with _explained(self._options):
+            answer: str = await self._client().query_api().query_raw(flux, dialect=dialect)
+        return answer
 
     async def take(self, lines: Sequence[str]) -> dict[int, str]:
         """Write the lines; return by their places those that are refused, and why. Raises StoreAwayError."""

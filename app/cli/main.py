@@ -21,6 +21,7 @@ from app.cli.settings import settings
 from app.cli.simulate import simulate
 from app.cli.stores import stores_app
 from app.cli.tail import tail
+from app.cli.timestream import timestream_app
 from app.cli.topics import topics_app
 from app.cli.worker import worker_app
 from streaming.errors import PipelineError
@@ -34,6 +35,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
+cli.add_typer(timestream_app, name="timestream", help="The sensor database of workflow 1.")
 cli.add_typer(stores_app, name="stores")
 cli.add_typer(dead_letters_app, name="dead-letters", help="Rows that a store refused.")
 for command in (
