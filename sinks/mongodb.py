@@ -19,7 +19,7 @@ from streaming.errors import ConfigError
 Document = dict[str, Any]
 
 _MOST_DOCUMENT_BYTES = 16 * 1024 * 1024
-_MOST_REASON_CHARS = 500
+_MOST_REASON_CHARS = 300
 
 # Codes of write errors that speak of the document. All others are the server's state: a full disk must not
 # make dead letters.

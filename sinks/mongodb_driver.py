@@ -14,6 +14,7 @@ Client = Any
 Database = Any
 
 _CONNECT_TIMEOUT_S = 5.0
+_SELECTION_TIMEOUT_S = 2.0  # an election takes longer, but whoever calls tries again
 
 
 def connect(uri: str, *, timeout_s: float) -> Client:
@@ -29,7 +30,7 @@ def connect(uri: str, *, timeout_s: float) -> Client:
         journal=True,
         timeoutMS=int(timeout_s * 1000),
         connectTimeoutMS=int(_CONNECT_TIMEOUT_S * 1000),
-        serverSelectionTimeoutMS=int(_CONNECT_TIMEOUT_S * 1000),
+        serverSelectionTimeoutMS=int(_SELECTION_TIMEOUT_S * 1000),
     )
 
 

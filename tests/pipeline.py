@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -61,13 +61,13 @@ def wait_until(happened: Callable[[], bool], timeout_s: float, what: str) -> Non
 
 
 class Worker:
-    """A `worker detector` in a process of its own."""
+    """A worker in a process of its own; `role` as in `python -m app worker ROLE`."""
 
-    def __init__(self, env: Mapping[str, str], log_path: Path) -> None:
+    def __init__(self, env: Mapping[str, str], log_path: Path, role: Sequence[str] = ("detector",)) -> None:
         self.log_path = log_path
         with log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "worker", "detector"],
+                [sys.executable, "-m", "app", "worker", *role],
                 env=env,
                 cwd=PROJECT_DIR,
                 stdout=log,
@@ -233,10 +233,10 @@ class Pipeline:
         """Change settings, by their names in Settings, of the workers that are started from now on."""
         self.own_env |= {f"SMARTBANK_{name.upper()}": str(value) for name, value in settings.items()}
 
-    def worker(self, *, env: Mapping[str, str] | None = None) -> Worker:
+    def worker(self, *, env: Mapping[str, str] | None = None, role: Sequence[str] = ("detector",)) -> Worker:
         """Start a worker; `wait_ready` tells when it has its partitions."""
         full_env = {**os.environ, **self.own_env, **(env or {})}
-        worker = Worker(full_env, self._folder / f"worker-{len(self._workers) + 1}.log")
+        worker = Worker(full_env, self._folder / f"worker-{len(self._workers) + 1}.log", role)
         self._workers.append(worker)
         return worker
 
