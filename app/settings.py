@@ -348,7 +348,9 @@ class Settings:
     )
 
     parquet_url: str = _setting(
-        "", "Where Parquet files are written: a folder, or s3://BUCKET/PREFIX?region=… (docs/parquet.md)."
+        "",
+        "Where Parquet files are written: a folder, or s3://BUCKET/PREFIX?region=… (docs/parquet.md).",
+        secret=True,
     )
 
     web_host: str = _setting(

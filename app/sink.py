@@ -14,6 +14,7 @@ from app.connection import connection_of
 from app.elasticsearch import elasticsearch_sink_of
 from app.factory import faust_options
 from app.mongodb import mongo_sink_of
+from app.parquet import parquet_sink_of
 from app.settings import RUN_DIR, Settings
 from app.timestream import timestream_sink_of
 from app.topic_admin import check_topics
@@ -39,6 +40,7 @@ STORES: Mapping[str, Callable[[Settings], Sink]] = {
     "mongodb": mongo_sink_of,
     "timestream": timestream_sink_of,
     "elasticsearch": elasticsearch_sink_of,
+    "parquet": parquet_sink_of,
 }
 """Every store by the name of its sink."""
 

@@ -1,6 +1,6 @@
 """The sink `timestream`, put together from settings: one of two engines by the name of Timestream."""
 
-from app.connection import readable_file
+from app.readable_file import readable_file
 from app.settings import Settings
 from sinks.base import Sink
 from sinks.influxdb import InfluxOptions, InfluxSink

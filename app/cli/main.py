@@ -19,6 +19,7 @@ from app.cli.replay import replay
 from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
+from app.cli.spark_sample import spark_sample
 from app.cli.stores import stores_app
 from app.cli.tail import tail
 from app.cli.timestream import timestream_app
@@ -52,6 +53,7 @@ for command in (
     settings,
     profiles,
     schemas,
+    spark_sample,
 ):
     cli.command()(command)
 

@@ -1,7 +1,8 @@
-"""Elasticsearch and InfluxDB, on the servers of app/local_services."""
+"""Elasticsearch and InfluxDB, on the servers of app/local_services; Parquet files in a folder."""
 
 import json
 import os
+import shutil
 import signal
 import urllib.request
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import msgspec
+import pyarrow.parquet as pq
 
 from app.local_services.elasticsearch import LocalElasticsearch
 from app.local_services.influxdb import ORG, TOKEN, LocalInfluxDB
@@ -17,6 +19,7 @@ from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Sink
 from sinks.elasticsearch import ElasticsearchOptions, ElasticsearchSink
 from sinks.influxdb import InfluxOptions, InfluxSink
+from sinks.parquet import ParquetSink
 from tests.contract.stores import Store
 from tests.local_servers import started
 
@@ -163,3 +166,53 @@ class InfluxStore(LocalStore):
         return self.ask(
             method, path, body, Authorization=f"Token {TOKEN}", Accept="application/csv, application/json"
         )
+
+
+class ParquetStore(Store):
+    """Files in a folder of this machine."""
+
+    name = "parquet"
+    has_passwords = False
+    port = None
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "rows"
+
+    @classmethod
+    def start(cls, folder: Path) -> Self:
+        """Nothing runs."""
+        return cls(folder)
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+    def sink(self, *, port: int | None = None, password: str | None = None, timeout_s: float = 10.0) -> Sink:
+        """Nobody is asked."""
+        del port, password, timeout_s
+        return ParquetSink(str(self._folder))
+
+    def clear(self) -> None:
+        """Not even the folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def tokens(self) -> Counter[str]:
+        """File by file."""
+        files = self._folder.glob("date=*/*.parquet")
+        return Counter(token for file in files for token in pq.read_table(file)["row_token"].to_pylist())
+
+    def spoil(self, row: AnonymizedTransaction) -> None:
+        """Every row fits."""
+
+    def kill(self) -> bool:
+        """Nothing runs."""
+        return False
+
+    def revive(self) -> None:
+        """Nothing runs."""
+
+    def fill_disk(self) -> bool:
+        """Root may write to any folder, and a file system of its own takes a mount."""
+        return False
+
+    def free_disk(self) -> None:
+        """Never full."""

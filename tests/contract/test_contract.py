@@ -9,13 +9,13 @@ import pytest
 from sinks.base import StoreAwayError
 from streaming.errors import ConfigError
 from tests.contract.delivering import delivering
-from tests.contract.local_stores import ElasticsearchStore, InfluxStore
+from tests.contract.local_stores import ElasticsearchStore, InfluxStore, ParquetStore
 from tests.contract.stores import MongoStore, Store
 from tests.proxy import Proxy
 from tests.rows import rows
 
 TIMEOUT_S = 60.0
-STORES = [MongoStore, ElasticsearchStore, InfluxStore]
+STORES = [MongoStore, ElasticsearchStore, InfluxStore, ParquetStore]
 
 
 @pytest.fixture(scope="module", params=STORES, ids=lambda store: store.name)

@@ -2,10 +2,15 @@
 Amazon does with them.
 """
 
+import ast
 import asyncio
 import csv
+import importlib.util
 import io
 import json
+import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +28,7 @@ from app.cli.main import cli
 from app.local_services.influxdb import ORG, TOKEN, LocalInfluxDB
 from app.local_services.moto import CREDENTIALS, REGION, LocalMoto
 from app.sensor_database import sensor_store_of
-from app.settings import Settings
+from app.settings import PROJECT_DIR, Settings
 from privacy.field_encryption import FieldCipher
 from sinks.base import StoreAwayError
 from sinks.influxdb import InfluxBucket, InfluxOptions, InfluxSink
@@ -273,3 +278,72 @@ def test_fetch_from_liveanalytics_reads_both_forms_of_records(moto: LocalMoto, t
     assert columns["Latitude"] == [37.3, 37.5]
     assert columns["Longitude"] == [-121.9, -121.5]
     assert columns["time"][0] == datetime(2026, 11, 23, 1, 0, 0, 123000, UTC)
+
+
+def invoked(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    """The Lambda function with an event, as AWS calls it."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    path = PROJECT_DIR / "deploy" / "aws" / "lambda" / "handler.py"
+    spec = importlib.util.spec_from_file_location("lambda_handler", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.handler(event, None)
+
+
+def event_of(**changes: Any) -> dict[str, Any]:
+    """What deploy/aws/lambda/topic-rule.json selects: fields that a message has not are left out."""
+    return {"Latitude": 37.3, "Longitude": -121.9, "device_id": "laptop-9", "time_ms": NOW_MS, **changes}
+
+
+def test_the_lambda_function_writes_readings_that_fetch_finds(
+    influxdb: LocalInfluxDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, however often an event comes; an event that is no reading is an error, for Lambda to keep it."""
+    settings = {
+        "SMARTBANK_INFLUXDB_URL": influxdb.url,
+        "SMARTBANK_INFLUXDB_ORG": ORG,
+        "SMARTBANK_INFLUXDB_TOKEN": TOKEN,
+        "SMARTBANK_INFLUXDB_SENSOR_BUCKET": "from_lambda",
+    }
+    assert CliRunner().invoke(cli, ["timestream", "migrate"], env=settings).exit_code == 0
+    for _ in range(2):
+        invoked(event_of(), monkeypatch, **settings)
+    for wrong in (event_of(Latitude="37.3"), event_of(device_id=None), {"device_id": "x", "time_ms": NOW_MS}):
+        with pytest.raises(
+            ValueError, match=r"Latitude is no number|device_id and time_ms|no reading"
+        ) as told:
+            invoked(wrong, monkeypatch, **settings)
+        assert "37.3" not in str(told.value)
+    fetched("--output", str(tmp_path / "out.parquet"), **settings)
+    (found,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert (found["device_id"], found["Latitude"], found["time"]) == ("laptop-9", 37.3, NOW)
+
+
+def test_the_lambda_function_calls_amazon(moto: LocalMoto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the other engine; a table that is not there is not the reading's fault."""
+    settings = {
+        "SMARTBANK_TIMESTREAM_ENGINE": "liveanalytics",
+        "SMARTBANK_TIMESTREAM_ENDPOINT_URL": moto.url,
+        "SMARTBANK_TIMESTREAM_REGION": REGION,
+        "SMARTBANK_TIMESTREAM_SENSOR_TABLE": "from_lambda",
+    }
+    with pytest.raises(StoreAwayError):
+        invoked(event_of(), monkeypatch, **settings)
+    assert CliRunner().invoke(cli, ["timestream", "migrate"], env=settings).exit_code == 0
+    invoked(event_of(), monkeypatch, **settings)
+
+
+def test_the_lambda_function_needs_nothing_that_is_not_in_its_zip() -> None:
+    """Kafka's client, Faust and pyarrow are not."""
+    look = "import handler, sys; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{PROJECT_DIR}:{PROJECT_DIR / 'deploy/aws/lambda'}"}
+    done = subprocess.run([sys.executable, "-c", look], env=env, capture_output=True, text=True, check=True)
+    makefile = (PROJECT_DIR / "Makefile").read_text()
+    assert not {"aiokafka", "faust", "pyarrow", "rocksdict"} & set(ast.literal_eval(done.stdout))
+    look = "import handler, sys; print(sorted(name for name in sys.modules if name.startswith('app.')))"
+    done = subprocess.run([sys.executable, "-c", look], env=env, capture_output=True, text=True, check=True)
+    for name in ast.literal_eval(done.stdout):
+        assert f"{name.replace('.', '/')}.py" in makefile
