@@ -30,7 +30,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make requirements' $(UV_ARGS)
 
-.PHONY: help setup check test integration faults evaluate bench demo docs lambda requirements up down clean
+.PHONY: help setup check test contract integration faults evaluate bench demo docs lambda requirements up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ check: $(DEV) ## Format, lint, types and unit tests: under a minute, no broker
 
 test: $(DEV) ## All tests, on a real Kafka that they start (PYTEST_ARGS='-k name')
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+
+contract: $(DEV) ## What every store promises, against its real server: under a minute
+	$(BIN)/python -m pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
 
 integration: $(DEV) ## Tests of the parts together, on the real Kafka
 	$(BIN)/python -m pytest $(PARALLEL) tests/integration $(PYTEST_ARGS)

@@ -1,6 +1,8 @@
 """`python -m app spark-sample`: a uniform sample of the Parquet files, drawn by Spark."""
 
+import os
 import random
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +51,8 @@ def spark_sample(
         merged.merge(Reservoir.from_bytes(other))
         return merged.to_bytes()
 
+    # Not the first python3 of the PATH, which has none of our packages.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark: Any = SparkSession.builder.appName("smart-bank-sample").getOrCreate()
     try:
         rows = spark.read.parquet(input_url).dropDuplicates(["row_token"]).toJSON()
