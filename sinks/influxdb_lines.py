@@ -1,6 +1,7 @@
 """Rows and readings in InfluxDB's line protocol. Pure."""
 
 import math
+from functools import lru_cache
 
 import mmh3
 
@@ -30,29 +31,20 @@ def point_time_ns(row: Row) -> int:
 
 def line_of_row(row: Row) -> str:
     """A row as a point. Raises ValueError for a number that is not finite: the protocol cannot write it."""
-    tags = {
-        "device_type": row.device_type,
-        "merchant_category": row.merchant_category,
-        "region": row.place[:_REGION_CHARS],
-        "verdict": row.verdict,
-    }
-    fields = [
-        f"amount_from={_number(row.amount_from)}",
-        f"amount_mid={_number((row.amount_from + row.amount_to) / 2)}",
-        f"amount_to={_number(row.amount_to)}",
-        f"group_size={row.group_size}i",
-        f"information_loss={_number(row.information_loss)}",
-        f"place={_text(row.place)}",
-        f"row_token={_text(row.row_token)}",
-        f"schema_version={row.schema_version}i",
-        f"time_from_ns={epoch_ns(row.time_from)}i",
-        f"time_to_ns={epoch_ns(row.time_to)}i",
-    ]
-    if row.merchant is not None:
-        fields.append(f"merchant={_text(row.merchant)}")
-    if row.usual_place is not None:
-        fields.append(f"usual_place={'true' if row.usual_place else 'false'}")
-    return f"{TRANSACTIONS}{_tags(tags)} {','.join(fields)} {point_time_ns(row)}"
+    least, most, loss = row.amount_from, row.amount_to, row.information_loss
+    if not math.isfinite(least + most + loss):
+        raise ValueError("a number is not finite")
+    series = _series(row.device_type, row.merchant_category, row.place[:_REGION_CHARS], row.verdict)
+    merchant = "" if row.merchant is None else f",merchant={_text(row.merchant)}"
+    usual = "" if row.usual_place is None else f",usual_place={'true' if row.usual_place else 'false'}"
+    # In one piece: built of a list of its fields, a line took twice as long.
+    return (
+        f"{series} amount_from={least!r},amount_mid={(least + most) / 2!r},amount_to={most!r}"
+        f",group_size={row.group_size}i,information_loss={loss!r},place={_text(row.place)}"
+        f",row_token={_text(row.row_token)},schema_version={row.schema_version}i"
+        f",time_from_ns={epoch_ns(row.time_from)}i,time_to_ns={epoch_ns(row.time_to)}i{merchant}{usual}"
+        f" {point_time_ns(row)}"
+    )
 
 
 def line_of_reading(reading: Reading) -> str:
@@ -62,6 +54,18 @@ def line_of_reading(reading: Reading) -> str:
         for name, value in reading.fields.items()
     )
     return f"{READINGS}{_tags({'device_id': reading.device_id})} {fields} {reading.time_ms * 1_000_000}"
+
+
+@lru_cache(maxsize=4096)
+def _series(device_type: str, merchant_category: str, region: str, verdict: str) -> str:
+    """Measurement and tags of a row; few, and so always the same."""
+    tags = {
+        "device_type": device_type,
+        "merchant_category": merchant_category,
+        "region": region,
+        "verdict": verdict,
+    }
+    return f"{TRANSACTIONS}{_tags(tags)}"
 
 
 def _tags(tags: dict[str, str]) -> str:
@@ -80,4 +84,6 @@ def _number(value: float) -> str:
 
 
 def _text(value: str) -> str:
-    return f'"{value.translate(_TEXT_ESCAPES)}"'
+    if '"' in value or "\\" in value:  # seldom, and translate() takes longer than to look
+        value = value.translate(_TEXT_ESCAPES)
+    return f'"{value}"'
