@@ -8,10 +8,9 @@ from typing import Any
 
 import faust
 import msgspec
-from faust.types import TP
 
+from agents.refusals import send_dead_letter
 from detection.detector import Detector, Sitting
-from models.dead_letter import DeadLetter
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 from streaming.cascade import Cascade, Stage
@@ -83,8 +82,7 @@ def connect(
             in_time = surely_not_ahead(chunk.events, max_clock_skew_s)
             for tp, record, message in chunk.events:
                 if error := _refusal(record, message, in_time, max_clock_skew_s):
-                    letter = _dead_letter(tp, record, error)
-                    await outbox.send(outputs.dead_letters, letter.key, letter.value, headers=letter.headers)
+                    await send_dead_letter(outbox, outputs.dead_letters, tp, record, error)
                 elif (key := message.key) != record.key or key in elsewhere:
                     topic = outputs.repartition[type(message)]
                     await repartitioner.forward(
@@ -131,16 +129,3 @@ def _refusal(
     if value.event_time <= in_time:
         return None
     return clock_error(value.event_time_ns, record.timestamp, max_skew_s)
-
-
-def _dead_letter(tp: TP, record: Record, error: RecordError) -> DeadLetter:
-    return DeadLetter.of(
-        reason_code=error.reason_code,
-        reason=error.reason,
-        topic=tp.topic,
-        partition=tp.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-    )

@@ -3,7 +3,6 @@
 import logging
 import socket
 import warnings
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from app.broker_client import admin_client
 from app.connection import Connection
 from app.state_dir import claim_state_dir
 from app.topic_admin import check_topics
-from app.topics import Topics
-from app.worker_rights import check_rights, detector_rights
+from app.topics import AppTopics
+from app.worker_rights import check_rights
 from streaming.garbage import collect_less_often
 
 log = logging.getLogger(__name__)
@@ -24,19 +23,25 @@ log = logging.getLogger(__name__)
 class CheckedApp(faust.App):  # type: ignore[misc]
     """Checks topics, rights, state folder and web port before anything is read.
 
-    Raises what `check` and `claim_state_dir` raise: the worker then ends with status 1.
+    Raises what `check_start` and `claim_state_dir` raise: the worker then ends with status 1.
     """
 
     def __init__(
-        self, *args: Any, connection: Connection, check: Callable[[], Awaitable[None]], **kwargs: Any
+        self,
+        *args: Any,
+        connection: Connection,
+        topics: AppTopics,
+        advertised_host: str = "",
+        **kwargs: Any,
     ) -> None:
         self._connection = connection
-        self._check = check
+        self._advertised_host = advertised_host
+        self._checked_topics = topics
         super().__init__(*args, **kwargs)
 
     async def on_first_start(self) -> None:
         """Check, then start as Faust does."""
-        await self._check()
+        await check_start(self._connection, self._checked_topics, str(self.conf.id))
         # State belongs to the changelogs of one cluster: another one's would be a different history.
         base = Path(self.conf.datadir) / await _cluster_id(self._connection)
         with warnings.catch_warnings():
@@ -44,15 +49,21 @@ class CheckedApp(faust.App):  # type: ignore[misc]
             warnings.simplefilter("ignore", AlreadyConfiguredWarning)
             self.conf.datadir = claim_state_dir(base)
             self.conf.web_port = _free_port(str(self.conf.web_bind), int(self.conf.web_port))
+            self.conf.canonical_url = f"http://{self._reachable_host()}:{self.conf.web_port}"
         await super().on_first_start()
         collect_less_often()
         log.info("state in %s, web on %s:%d", self.conf.datadir, self.conf.web_bind, self.conf.web_port)
 
+    def _reachable_host(self) -> str:
+        """Where other workers find this one's web server."""
+        bind = str(self.conf.web_bind)
+        return self._advertised_host or (socket.gethostname() if bind in {"0.0.0.0", "::"} else bind)  # noqa: S104
 
-async def check_start(connection: Connection, topics: Topics, group_id: str) -> None:
+
+async def check_start(connection: Connection, topics: AppTopics, group_id: str) -> None:
     """Return if a worker may start. Raises what `check_topics` and `check_rights` raise."""
-    await check_topics(connection, topics, among=topics.detector)
-    await check_rights(connection, detector_rights(topics), group_id)
+    await check_topics(connection, topics.all)
+    await check_rights(connection, topics, group_id)
 
 
 async def _cluster_id(connection: Connection) -> str:

@@ -103,9 +103,8 @@ async def _broker_and_topics(settings: Settings) -> tuple[Finding, list[Finding]
     try:
         connection = connection_of(settings)
         broker = Finding("OK", "broker", await _broker(connection))
-        topics = topics_of(settings)
         problems = await verify_topics(
-            connection, topics, among=topics.detector, partitions=settings.topic_partitions
+            connection, topics_of(settings).all, partitions=settings.topic_partitions
         )
     except ConfigError as e:
         return Finding("FAIL", "broker", str(e)), []

@@ -1,19 +1,25 @@
 """Where the Faust apps are put together."""
 
-from functools import partial
+from pathlib import Path
+from typing import Any
 
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
 from prometheus_client import CollectorRegistry
 
-from agents import detect
-from app.checked_app import CheckedApp, check_start
+from agents import detect, sketch
+from app.card_testing import watch_card_testing
+from app.checked_app import CheckedApp
 from app.connection import connection_of
-from app.decoders import input_decoders
+from app.decoders import decoders_of
+from app.gathering import Gatherer, peer_token
 from app.profiles import profile_of
+from app.queries import serve_queries
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
-from app.topics import Topics, topics_of
+from app.sketch_book import book_of, card_testing_bounds
+from app.token_key import token_key_of
+from app.topics import AppTopics, Topics, topics_of
 from detection.profile import PaperProfile
 from models.location_fix import LocationFix
 from models.transaction import Transaction
@@ -24,6 +30,7 @@ from streaming.recovery import RecoveryMetrics
 from streaming.repartition import Repartitioner
 from tables.cases import CaseTable
 from tables.latest_locations import make_latest_locations
+from tables.snapshots import SnapshotTable
 from tables.tracks import make_tracks
 
 
@@ -37,24 +44,11 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     app = CheckedApp(
         settings.app_id,
         connection=connection,
-        check=partial(check_start, connection, topics, settings.app_id),
+        topics=topics.detector,
         **connection.faust_options,
-        **faust_options(settings),
+        **faust_options(settings, settings.app_id, settings.web_port),
     )
-    inputs = read_in_chunks(
-        app,
-        ChunkOptions(
-            inputs=input_decoders(topics),
-            recovery_metrics=RecoveryMetrics(registry),
-            chunk_max_records=settings.chunk_max_records,
-            buffer_max_records=settings.buffer_max_records,
-            max_idle_s=settings.max_idle_s,
-            fetch_wait_s=settings.fetch_wait_s,
-            settle_timeout_s=settings.settle_timeout_s,
-            zombie_check_s=settings.zombie_check_s,
-            punctuate_s=1.0,
-        ),
-    )
+    inputs = read_in_chunks(app, _chunk_options(settings, topics.detector, registry))
     profile = profile_of(settings)
     make_states = make_latest_locations if isinstance(profile, PaperProfile) else make_tracks
     tables = detect.Tables(
@@ -75,12 +69,72 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     return app
 
 
-def faust_options(settings: Settings) -> dict[str, object]:
+def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.App:
+    """Make the Faust app of the publisher, with its agent, tables and web pages; it connects to nothing yet.
+
+    Raises ConfigError where a setting, certificate or key file is wrong.
+    """
+    topics = topics_of(settings)
+    connection = connection_of(settings)
+    key = token_key_of(settings)
+    app = CheckedApp(
+        settings.publisher_id,
+        connection=connection,
+        topics=topics.publisher,
+        advertised_host=settings.advertised_host,
+        **connection.faust_options,
+        **faust_options(settings, settings.publisher_id, settings.publisher_web_port),
+    )
+    inputs = read_in_chunks(app, _chunk_options(settings, topics.publisher, registry))
+    tables = sketch.Tables(
+        **{
+            name: app.tables.add(SnapshotTable(app, name, settings.topic_partitions, help=help_text))
+            for name, help_text in sketch.TABLES.items()
+        }
+    )
+    metrics = sketch.SketchMetrics(registry)
+    desks = sketch.Desks(app, tables, book_of(settings, key), metrics)
+    names = sketch.Names(
+        decisions=topics.transaction_decisions.name,
+        alerts=topics.potential_fraud.name,
+        dead_letters=topics.dead_letters.name,
+    )
+    sketch.connect(app, inputs, names, desks, metrics)
+    gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(key))
+    serve_queries(app, gatherer, pane_ms=settings.view_pane_s * 1000)
+    watch_card_testing(
+        app,
+        gatherer,
+        card_testing_bounds(settings),
+        topic=topics.card_testing_alerts.name,
+        every_s=settings.card_testing_check_s,
+        registry=registry,
+    )
+    setup_prometheus_sensors(app, registry=registry)
+    limit_log_rate("aiokafka")
+    return app
+
+
+def _chunk_options(settings: Settings, topics: AppTopics, registry: CollectorRegistry) -> ChunkOptions:
+    return ChunkOptions(
+        inputs=decoders_of(topics.reads),
+        recovery_metrics=RecoveryMetrics(registry),
+        chunk_max_records=settings.chunk_max_records,
+        buffer_max_records=settings.buffer_max_records,
+        max_idle_s=settings.max_idle_s,
+        fetch_wait_s=settings.fetch_wait_s,
+        settle_timeout_s=settings.settle_timeout_s,
+        zombie_check_s=settings.zombie_check_s,
+        punctuate_s=1.0,
+    )
+
+
+def faust_options(settings: Settings, app_id: str, web_port: int) -> dict[str, Any]:
     """Faust's settings. Standbys are off: RocksDB directories and quick recovery do their work."""
     return {
         "autodiscover": False,
         "store": f"{settings.store}://",
-        "datadir": settings.state_dir or str(RUN_DIR / "state" / settings.app_id),
+        "datadir": str(Path(settings.state_dir or RUN_DIR / "state") / app_id),
         "topic_partitions": settings.topic_partitions,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
@@ -99,12 +153,12 @@ def faust_options(settings: Settings) -> dict[str, object]:
         "producer_acks": -1,
         "producer_linger": settings.linger_s,
         "producer_max_batch_size": settings.batch_max_bytes,
-        "web_enabled": bool(settings.web_port),
+        "web_enabled": bool(web_port),
         "web_tables_enabled": False,  # exact places are for restricted eyes, and this server knows no users
         "web_router_enabled": False,
         "web_bind": settings.web_host,
         "web_host": settings.web_host,
-        "web_port": settings.web_port or 6066,
+        "web_port": web_port or 6066,
     }
 
 

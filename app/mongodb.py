@@ -13,7 +13,7 @@ def mongo_sink_of(settings: Settings) -> MongoSink:
             uri=_uri(settings),
             database=settings.mongodb_database,
             ttl_days=settings.mongodb_ttl_days,
-            timeout_s=settings.sink_write_timeout_s,
+            timeout_s=0.9 * settings.sink_write_timeout_s,  # so that its own words tell what is wrong
         )
     )
 

@@ -29,6 +29,7 @@ class Settings:
     """Settings of every process. A field `kafka_security` is read from SMARTBANK_KAFKA_SECURITY."""
 
     app_id: str = _setting("bank-detector", "Consumer group of the detector and prefix of its topics.")
+    publisher_id: str = _setting("bank-publisher", "The same of the publisher.")
     kafka_bootstrap: str = _setting(
         "",
         "host:port of one or more brokers, separated by commas. Empty: the broker that"
@@ -53,7 +54,7 @@ class Settings:
         "rocksdb", "Where tables live. rocksdb: on disk, a restart is quick; memory: rebuilt at every start."
     )
     state_dir: str = _setting(
-        "", "Folder of the tables on disk, one for each worker. Empty: a free one under .run/state/."
+        "", "Folder of the tables on disk; each worker takes a free one of its own in it. Empty: .run/state/."
     )
     profile: str = _setting(
         "envelope",
@@ -153,6 +154,47 @@ class Settings:
         5.0,
         "Pause between two looks for rows that a worker wrote to a changelog after it lost the partition.",
         least=_SHORTEST_S,
+    )
+
+    snapshot_interval_s: float = _setting(
+        5.0,
+        "The publisher writes its sketches as often, and commits what is in them. Higher: less to write, more"
+        " to read again after a crash.",
+        least=_SHORTEST_S,
+    )
+    snapshot_max_records: int = _setting(
+        50_000, "Sooner where so many records of a partition are not in a snapshot yet.", least=1
+    )
+    view_pane_s: int = _setting(
+        300,
+        "Views over flagged transactions are made of spans of this length: windows and steps are multiples of"
+        " it. Shorter: finer windows, more rows.",
+        least=1,
+    )
+    view_retention_s: int = _setting(
+        172_800, "So far back views reach, in the time of the transactions.", least=3600
+    )
+    high_value_amount: float = _setting(1000.0, "A transaction of this amount or more is of high value.")
+    usual_places_span_s: int = _setting(
+        604_800,
+        "A device's usual place is drawn from a span of this length, and stays approved for the next.",
+        least=60,
+    )
+    usual_places_devices: int = _setting(
+        10_000,
+        "Devices of a partition with a usual place; more of them raise the share of false places that are"
+        " approved above 1 %. Each takes 0.5 kB.",
+        least=16,
+    )
+    card_testing_check_s: float = _setting(
+        5.0, "Pause between two looks for card testing over all partitions.", least=_SHORTEST_S
+    )
+    card_testing_window_s: float = _setting(
+        120.0, "Transactions that are near-identical within this are looked at together.", least=1
+    )
+    card_testing_max_amount: float = _setting(5.0, "Only amounts up to this.")
+    card_testing_min_cards: int = _setting(
+        10, "So many cards in near-identical transactions raise an alert.", least=2
     )
 
     intake_linger_s: float = _setting(
@@ -356,7 +398,15 @@ class Settings:
     web_host: str = _setting(
         "127.0.0.1", "Address of the web server of a worker, gateway or bridge (/metrics)."
     )
-    web_port: int = _setting(6066, "Its port. 0: none is served.")
+    web_port: int = _setting(6066, "Its port, of the detector. 0: none is served.")
+    publisher_web_port: int = _setting(
+        6065, "Port of the publisher: /metrics, and the queries. 0: none is served, and none can be asked."
+    )
+    advertised_host: str = _setting(
+        "",
+        "Name or address at which the publisher's other workers reach this one's web server; they gather the"
+        " answers to queries. Empty: web_host, or this machine's name where that is 0.0.0.0.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least severe level that is logged."
     )

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
@@ -14,12 +13,15 @@ from app.connection import connection_of
 from app.elasticsearch import elasticsearch_sink_of
 from app.factory import faust_options
 from app.mongodb import mongo_sink_of
+<<<<<<< HEAD
 from app.parquet import parquet_sink_of
 from app.settings import RUN_DIR, Settings
 from app.timestream import timestream_sink_of
 from app.topic_admin import check_topics
+=======
+from app.settings import Settings
+>>>>>>> sinks-a
 from app.topics import topics_of
-from app.worker_rights import Right, check_rights
 from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Sink, StoreAwayError
 from sinks.delivery import Delivery, DeliveryOptions
@@ -63,12 +65,11 @@ def create_sink(settings: Settings, name: str, registry: CollectorRegistry) -> f
     app = CheckedApp(
         group_of(name),
         connection=connection,
-        check=partial(check_kafka, settings, name),
+        topics=topics.sink,
         **connection.faust_options,
         **{
-            **faust_options(settings),
+            **faust_options(settings, group_of(name), settings.web_port),
             "store": "memory://",
-            "datadir": str(RUN_DIR / "state" / group_of(name)),
             "broker_max_poll_interval": _MOST_IDLE_S,
         },
     )
@@ -106,15 +107,6 @@ def delivery_options(settings: Settings) -> DeliveryOptions:
         breaker_failures=settings.sink_breaker_failures,
         breaker_open_s=settings.sink_breaker_open_s,
     )
-
-
-async def check_kafka(settings: Settings, name: str) -> None:
-    """Return if Kafka is ready for a sink. Raises what `check_topics` and `check_rights` raise."""
-    connection, topics = connection_of(settings), topics_of(settings)
-    source, letters = topics.anonymized_transactions, topics.dead_letters
-    await check_topics(connection, topics, among=(source, letters))
-    rights = {source.name: [Right.READ], letters.name: [Right.WRITE]}
-    await check_rights(connection, rights, group_of(name))
 
 
 async def check_store(settings: Settings, name: str) -> None:

@@ -18,7 +18,7 @@ from aiokafka.errors import (
 from app.broker_client import admin_client, user_of
 from app.connection import Connection
 from app.topic_state import TopicState, topic_configs, topic_states
-from app.topics import Topics, TopicSpec
+from app.topics import TopicSpec
 from streaming.errors import ConfigError, CoPartitionError, RetryableError
 
 LEADER_TIMEOUT_S = 30.0
@@ -109,26 +109,20 @@ async def _await_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
 
 
 async def verify_topics(
-    connection: Connection,
-    topics: Topics,
-    *,
-    among: Sequence[TopicSpec] = (),
-    partitions: int | None = None,
+    connection: Connection, topics: Sequence[TopicSpec], *, partitions: int | None = None
 ) -> list[str]:
     """Return what is wrong with the topics on the broker, one sentence each; empty where nothing is.
 
-    `among`: those of `topics` that matter; none: all do. With `partitions` the co-partitioned ones must have
-    that many, not only equally many.
+    With `partitions` the co-partitioned ones must have that many, not only equally many.
     """
-    wanted = among or topics.all
     async with admin_client(connection) as admin:
         states = await topic_states(admin)
-        ours = {topic.name: states[topic.name] for topic in wanted if topic.name in states}
-        changelogs = [topic.name for topic in wanted if topic.compacted and topic.name in ours]
+        ours = {topic.name: states[topic.name] for topic in topics if topic.name in states}
+        changelogs = [topic.name for topic in topics if topic.compacted and topic.name in ours]
         configs = await topic_configs(admin, changelogs) if changelogs else {}
     visible_to = "" if connection.security == "plaintext" else f" or not to be seen by {user_of(connection)}"
     return [
-        *_missing(wanted, ours, visible_to),
+        *_missing(topics, ours, visible_to),
         *_unequal(co_partitioned(topics), ours, partitions),
         *_leaderless(ours),
         *_uncompacted(
@@ -138,29 +132,23 @@ async def verify_topics(
 
 
 async def check_topics(
-    connection: Connection,
-    topics: Topics,
-    *,
-    among: Sequence[TopicSpec] = (),
-    partitions: int | None = None,
+    connection: Connection, topics: Sequence[TopicSpec], *, partitions: int | None = None
 ) -> None:
     """Return if a worker may start. Raises CoPartitionError with everything that is wrong, in one line.
 
-    `among`: the topics that it needs. `partitions`: what the worker's tables count on, where that is set
-    apart from the topics.
+    `partitions`: what the worker's tables count on, where that is set apart from the topics.
     """
-    if problems := await verify_topics(connection, topics, among=among, partitions=partitions):
+    if problems := await verify_topics(connection, topics, partitions=partitions):
         raise CoPartitionError("; ".join(problems))
 
 
-def co_partitioned(topics: Topics) -> tuple[str, ...]:
+def co_partitioned(topics: Sequence[TopicSpec]) -> tuple[str, ...]:
     """Names of the topics in which a device must lie in the same partition."""
-    keyed_otherwise = (topics.anonymized_transactions, topics.dead_letters)
-    return tuple(topic.name for topic in topics.all if topic not in keyed_otherwise)
+    return tuple(topic.name for topic in topics if topic.is_by_device)
 
 
-def _missing(wanted: Sequence[TopicSpec], ours: Mapping[str, TopicState], visible_to: str) -> list[str]:
-    absent = [topic.name for topic in wanted if topic.name not in ours]
+def _missing(topics: Sequence[TopicSpec], ours: Mapping[str, TopicState], visible_to: str) -> list[str]:
+    absent = [topic.name for topic in topics if topic.name not in ours]
     if not absent:
         return []
     return [f"{MISSING}{visible_to}: {', '.join(absent)}: run `{CREATE_COMMAND}`"]

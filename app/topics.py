@@ -8,6 +8,7 @@ import msgspec
 from app.settings import Settings
 from detection.track import Track
 from models.anonymized_transaction import AnonymizedTransaction
+from models.card_testing_alert import CardTestingAlert
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -15,6 +16,7 @@ from models.flagged_transaction import FlaggedTransaction
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
+from sketches.notebook import Snapshot
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _ELSEWHERE = "under another key or partition than their device's; their origin stands in headers"
@@ -32,14 +34,36 @@ class TopicSpec:
     zone: Zone
     retention_ms: int = 30 * _DAY_MS
     compacted: bool = False
+    max_message_bytes: int | None = None
+    """Where records may be larger than the broker's default, 1 MiB."""
     key_doc: str = "Device id, UTF-8."
+    is_by_device: bool = True
+    """A device's records lie in the same partition as those of the other topics that are so."""
 
     @property
     def config(self) -> dict[str, str]:
         """The topic's settings on the broker."""
-        if self.compacted:
-            return {"cleanup.policy": "compact"}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        policy = {"cleanup.policy": "compact"}
+        if not self.compacted:
+            policy = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        if self.max_message_bytes is not None:
+            policy["max.message.bytes"] = str(self.max_message_bytes)
+        return policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppTopics:
+    """What an app does with topics. It reads and writes what it `keeps`: changelogs, re-keyed records."""
+
+    reads: tuple[TopicSpec, ...]
+    """Read together; the order breaks ties of the timestamp."""
+    keeps: tuple[TopicSpec, ...]
+    writes: tuple[TopicSpec, ...]
+
+    @property
+    def all(self) -> tuple[TopicSpec, ...]:
+        """Every one, once."""
+        return tuple({each.name: each for each in (*self.reads, *self.keeps, *self.writes)}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +79,12 @@ class Topics:
     cases_changelog: TopicSpec
     transaction_decisions: TopicSpec
     potential_fraud: TopicSpec
-    anonymized_transactions: TopicSpec
     dead_letters: TopicSpec
+    card_testing_alerts: TopicSpec
+    anonymized_transactions: TopicSpec
+    sketches_changelog: TopicSpec
+    views_changelog: TopicSpec
+    devices_changelog: TopicSpec
 
     @property
     def all(self) -> tuple[TopicSpec, ...]:
@@ -71,14 +99,13 @@ class Topics:
             self.cases_changelog,
             self.transaction_decisions,
             self.potential_fraud,
-            self.anonymized_transactions,
             self.dead_letters,
+            self.card_testing_alerts,
+            self.anonymized_transactions,
+            self.sketches_changelog,
+            self.views_changelog,
+            self.devices_changelog,
         )
-
-    @property
-    def detector(self) -> tuple[TopicSpec, ...]:
-        """What the detector reads or writes."""
-        return tuple(topic for topic in self.all if topic is not self.anonymized_transactions)
 
     @property
     def detector_inputs(self) -> tuple[TopicSpec, ...]:
@@ -90,10 +117,44 @@ class Topics:
             self.transaction_repartition,
         )
 
+    @property
+    def detector(self) -> AppTopics:
+        """The detector's."""
+        return AppTopics(
+            reads=self.detector_inputs,
+            keeps=(
+                self.location_repartition,
+                self.transaction_repartition,
+                self.latest_locations_changelog,
+                self.tracks_changelog,
+                self.cases_changelog,
+            ),
+            writes=(self.transaction_decisions, self.potential_fraud, self.dead_letters),
+        )
+
+    @property
+    def publisher(self) -> AppTopics:
+        """The publisher's."""
+        return AppTopics(
+            reads=(
+                self.location_data,
+                self.location_repartition,
+                self.transaction_decisions,
+                self.potential_fraud,
+            ),
+            keeps=(self.sketches_changelog, self.views_changelog, self.devices_changelog),
+            writes=(self.card_testing_alerts, self.dead_letters),
+        )
+
+    @property
+    def sink(self) -> AppTopics:
+        """Every sink's."""
+        return AppTopics(reads=(self.anonymized_transactions,), keeps=(), writes=(self.dead_letters,))
+
 
 def topics_of(settings: Settings) -> Topics:
-    """The topics of the installation whose detector is `settings.app_id`."""
-    app_id = settings.app_id
+    """The topics of the installation whose apps are `settings.app_id` and `settings.publisher_id`."""
+    app_id, publisher_id = settings.app_id, settings.publisher_id
     return Topics(
         location_data=TopicSpec(
             name="location_data",
@@ -159,17 +220,51 @@ def topics_of(settings: Settings) -> Topics:
             doc="Transactions that the phone speaks against.",
             zone="restricted",
         ),
-        anonymized_transactions=TopicSpec(
-            name="anonymized_transactions",
-            value=AnonymizedTransaction,
-            doc="Final verdicts among people who look alike, for analysts and stores.",
-            key_doc="Row token, UTF-8.",
-            zone="public",
-        ),
         dead_letters=TopicSpec(
             name="dead_letters",
             value=DeadLetter,
             doc="Records that could not be processed, byte for byte, with the reason in headers.",
             zone="restricted",
+            is_by_device=False,
+        ),
+        card_testing_alerts=TopicSpec(
+            name="card_testing_alerts",
+            value=CardTestingAlert,
+            doc="Near-identical small transactions of many cards within minutes.",
+            key_doc="Id of the alert, UTF-8.",
+            zone="restricted",
+            is_by_device=False,
+        ),
+        sketches_changelog=TopicSpec(
+            name=f"{publisher_id}-sketches-changelog",
+            value=Snapshot,
+            doc="State of the publisher: sketches of what streams, with the offsets in each (msgpack).",
+            key_doc="Name of the sketch; behind a slash its key, where there is one for each. UTF-8.",
+            zone="restricted",
+            compacted=True,
+            max_message_bytes=16 * 1024**2,
+        ),
+        views_changelog=TopicSpec(
+            name=f"{publisher_id}-views-changelog",
+            value=Snapshot,
+            doc="State of the publisher: tallies of spans of time, with the offsets in each (msgpack).",
+            key_doc="Name of the view, slash, start of the span in milliseconds since the epoch. UTF-8.",
+            zone="restricted",
+            compacted=True,
+        ),
+        devices_changelog=TopicSpec(
+            name=f"{publisher_id}-devices-changelog",
+            value=Snapshot,
+            doc="State of the publisher: what was counted of each device, and where it usually is (msgpack).",
+            zone="restricted",
+            compacted=True,
+        ),
+        anonymized_transactions=TopicSpec(
+            name="anonymized_transactions",
+            value=AnonymizedTransaction,
+            doc="Final verdicts for analysts: every row looks like those of k people (docs/privacy.md).",
+            zone="public",
+            key_doc="Row token, UTF-8.",
+            is_by_device=False,
         ),
     )

@@ -12,7 +12,7 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from app.broker_client import raw_client, user_of
 from app.connection import Connection
-from app.topics import Topics
+from app.topics import AppTopics
 from streaming.errors import ConfigError
 
 
@@ -23,13 +23,14 @@ class Right(IntEnum):
     WRITE = 4
 
 
-async def check_rights(connection: Connection, needed: Mapping[str, Sequence[Right]], group_id: str) -> None:
-    """Return if the worker's user has the rights on topics, and may commit; changes nothing.
+async def check_rights(connection: Connection, topics: AppTopics, group_id: str) -> None:
+    """Return if the worker's user may read, write and commit all that it has to; changes nothing.
 
     Topics that do not exist or cannot be seen are somebody else's to find. Raises ConfigError that names
     every right that is missing.
     """
     async with raw_client(connection) as client:
+        needed = _needed_rights(topics)
         granted = await _granted_rights(client, list(needed))
         lacking = [
             f"{right.name.title()} on topic {name}"
@@ -57,16 +58,16 @@ def _require_none(connection: Connection, lacking: Sequence[str]) -> None:
         )
 
 
-def detector_rights(topics: Topics) -> Mapping[str, Sequence[Right]]:
-    """Inputs are read; changelogs and re-keyed records are read and written; all else is written."""
-    is_read = {topic.name for topic in topics.detector if topic.compacted or topic in topics.detector_inputs}
-    is_only_read = {topics.location_data.name, topics.transaction_data.name}
+def _needed_rights(topics: AppTopics) -> Mapping[str, Sequence[Right]]:
+    """Inputs are read, outputs written; what the app keeps is both."""
+    read = {topic.name for topic in (*topics.reads, *topics.keeps)}
+    written = {topic.name for topic in (*topics.keeps, *topics.writes)}
     return {
         topic.name: [
-            *([Right.READ] if topic.name in is_read else []),
-            *([Right.WRITE] if topic.name not in is_only_read else []),
+            *([Right.READ] if topic.name in read else []),
+            *([Right.WRITE] if topic.name in written else []),
         ]
-        for topic in topics.detector
+        for topic in topics.all
     }
 
 

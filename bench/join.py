@@ -43,7 +43,7 @@ def flagged_topic(app_id: str) -> str:
 
 def create_join(settings: Settings) -> faust.App:
     """Make the app; it connects to nothing yet."""
-    own = {**faust_options(settings), "web_enabled": False}
+    own = {**faust_options(settings, settings.app_id, settings.web_port), "web_enabled": False}
     app = faust.App(settings.app_id, **connection_of(settings).faust_options, **own)
     options = ChunkOptions(
         inputs={LOCATIONS: JsonDecoder(Location), TRANSACTIONS: JsonDecoder(Purchase)},

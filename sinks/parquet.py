@@ -7,6 +7,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,7 +100,7 @@ class ParquetSink:
 
     def _write(self, rows: Sequence[Row]) -> None:
         for day, of_day in _by_day(rows).items():
-            folder = f"{self._root}/date={day}"
+            folder = f"{self._root}/date={day.isoformat()}"
             content = _encoded(of_day)
             if self._is_local:
                 _write_durably(Path(folder), _name_of(of_day), content)
@@ -123,10 +124,10 @@ class ParquetSink:
             raise StoreAwayError(_told(error)) from error
 
 
-def _by_day(rows: Sequence[Row]) -> Mapping[str, list[Row]]:
-    found: defaultdict[str, list[Row]] = defaultdict(list)
+def _by_day(rows: Sequence[Row]) -> Mapping[date, list[Row]]:
+    found: defaultdict[date, list[Row]] = defaultdict(list)
     for row in rows:
-        found[f"{row.time_from:%Y-%m-%d}"].append(row)
+        found[row.time_from.date()].append(row)
     return found
 
 
@@ -137,7 +138,9 @@ def _name_of(rows: Sequence[Row]) -> str:
 
 
 def _encoded(rows: Sequence[Row]) -> Any:
-    table = pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], schema=SCHEMA)
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    by_name = dict(zip(Row.__struct_fields__, columns, strict=True))
+    table = pa.table({name: by_name[name] for name in SCHEMA.names}, schema=SCHEMA)
     buffer = pa.BufferOutputStream()
     parquet.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()

@@ -21,6 +21,7 @@ class Cascade:
     """Sends the stages of a partition's chunks. Of each stage, chunks keep their order.
 
     The next chunk does not wait for the stages of the last one: only its stages do, for their turn.
+    All calls for a partition have the same number of stages.
     """
 
     def __init__(self) -> None:
@@ -30,12 +31,22 @@ class Cascade:
         self, chunk: Chunk, producer: AIOKafkaProducer, sends: Sequence[Future[Any]], stages: Sequence[Stage]
     ) -> None:
         """Send the stages behind `sends`, which are on their way; then the chunk is acknowledged."""
+        chunk.acknowledge_after([self.send(chunk.partition, producer, sends, stages)])
+
+    def send(
+        self,
+        partition: int,
+        producer: AIOKafkaProducer,
+        sends: Sequence[Future[Any]],
+        stages: Sequence[Stage],
+    ) -> Future[None]:
+        """Send the stages behind `sends`; the future is done when the broker has the last one."""
         turns = []
         for number in range(len(stages)):
             taken = asyncio.get_running_loop().create_future()
-            turns.append((self._turns.get((chunk.partition, number)), taken))
-            self._turns[chunk.partition, number] = taken
-        chunk.acknowledge_after([asyncio.ensure_future(_send(producer, sends, stages, turns))])
+            turns.append((self._turns.get((partition, number)), taken))
+            self._turns[partition, number] = taken
+        return asyncio.ensure_future(_send(producer, sends, stages, turns))
 
 
 async def _send(

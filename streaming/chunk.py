@@ -54,6 +54,7 @@ class Chunk:
         "acknowledged",
         "ends",
         "events",
+        "hurry",
         "partition",
         "silent_s",
         "started",
@@ -74,6 +75,7 @@ class Chunk:
         self.ends = ends
         self.started = False
         self.acknowledged = False
+        self.hurry: Callable[[], None] = _nothing
         self._decode: Callable[[], Sequence[Event]] | None = decode
         self._pending = 0
         self._on_lost = on_lost
@@ -118,9 +120,19 @@ class Ledger:
         """Whether every chunk that an agent has begun is acknowledged."""
         return all(chunk.acknowledged or not chunk.started for chunk in self._chunks)
 
+    def hurry(self) -> None:
+        """Ask for what keeps begun chunks from being acknowledged."""
+        for chunk in self._chunks:
+            if chunk.started and not chunk.acknowledged:
+                chunk.hurry()
+
     def close(self) -> dict[TP, int]:
         """Strike out the acknowledged chunks at the front; return the offsets that may now be committed."""
         ends: dict[TP, int] = {}
         while self._chunks and self._chunks[0].acknowledged:
             ends |= self._chunks.popleft().ends
         return ends
+
+
+def _nothing() -> None:
+    """Nobody collects: the sends are on their way."""

@@ -136,6 +136,8 @@ class ChunkConsumer(internals.OpenConsumer):
                     )
                 )
                 return
+            for ledger in self._ledgers.values():
+                ledger.hurry()
             await asyncio.sleep(_SETTLE_CHECK_S)
         if self._ledgers:
             await self.maybe_wait_for_commit_to_finish()

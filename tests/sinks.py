@@ -39,7 +39,7 @@ class SinkPipeline:
 
     def worker(self) -> Worker:
         """Start a `worker sink mongodb`."""
-        return self.pipeline.worker(role=("sink", "mongodb"))
+        return self.pipeline.worker("sink mongodb")
 
     def produce(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Send keys and values to the topic, with an independent client."""

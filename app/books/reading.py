@@ -79,11 +79,11 @@ async def reconcile(
 async def _partition_counts(connection: Connection, topics: Topics) -> dict[str, int]:
     async with admin_client(connection) as admin:
         states = await topic_states(admin)
-    if absent := [topic.name for topic in topics.detector if topic.name not in states]:
+    if absent := [topic.name for topic in topics.detector.all if topic.name not in states]:
         raise ConfigError(
             f"there is nothing to reconcile without {', '.join(absent)}: run `{CREATE_COMMAND}`"
         )
-    return {topic.name: states[topic.name].partitions for topic in topics.detector}
+    return {topic.name: states[topic.name].partitions for topic in topics.detector.all}
 
 
 async def _read_outputs(

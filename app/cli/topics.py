@@ -85,7 +85,9 @@ def _verify(settings: Settings, *, partitions: int | None) -> None:
     from app.topic_admin import verify_topics
 
     quiet_client_logs()
-    problems = asyncio.run(verify_topics(connection_of(settings), topics_of(settings), partitions=partitions))
+    problems = asyncio.run(
+        verify_topics(connection_of(settings), topics_of(settings).all, partitions=partitions)
+    )
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:

@@ -1,11 +1,17 @@
-"""`worker detector|sink`: a worker in this process, until SIGTERM or Ctrl-C."""
+"""`worker detector|publisher|sink`: a worker in this process, until SIGTERM or Ctrl-C."""
 
 import asyncio
 import importlib.util
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import faust
+
+    from app.settings import Settings
+    from app.topics import AppTopics
 
 worker_app = typer.Typer(no_args_is_help=True)
 
@@ -17,23 +23,33 @@ def detector() -> None:
     SIGTERM and Ctrl-C end it within seconds and repeat nothing. Exit status 1: it could not go on; the log
     says why. The same as `faust -A app.detector worker`.
     """
-    import faust
     from prometheus_client import CollectorRegistry
 
-    from app.broker_client import silent_client_logs
-    from app.checked_app import check_start
-    from app.connection import connection_of
     from app.factory import create_detector
     from app.settings import Settings
     from app.topics import topics_of
 
     settings = Settings.from_env(os.environ)
-    # The app checks the same when it starts; here an error is one line instead of a traceback.
-    with silent_client_logs():
-        asyncio.run(check_start(connection_of(settings), topics_of(settings), settings.app_id))
-    use_uvloop()
-    app = create_detector(settings, CollectorRegistry())
-    faust.Worker(app, loglevel=settings.log_level, redirect_stdouts=False).execute_from_commandline()
+    _check(settings, topics_of(settings).detector, settings.app_id)
+    _run(create_detector(settings, CollectorRegistry()), settings)
+
+
+@worker_app.command()
+def publisher() -> None:
+    """Run a worker of the publisher: sketches of what was decided, and the answers of `query`.
+
+    Start more of them to share its partitions. Ends as the detector does; the same as `faust -A app.publisher
+    worker`.
+    """
+    from prometheus_client import CollectorRegistry
+
+    from app.factory import create_publisher
+    from app.settings import Settings
+    from app.topics import topics_of
+
+    settings = Settings.from_env(os.environ)
+    _check(settings, topics_of(settings).publisher, settings.publisher_id)
+    _run(create_publisher(settings, CollectorRegistry()), settings)
 
 
 @worker_app.command()
@@ -43,19 +59,32 @@ def sink(name: Annotated[str, typer.Argument(metavar="NAME", help="The store: mo
     Every store has a consumer group of its own, bank-sink-NAME: one that is away delays no other. Ends as the
     detector does.
     """
-    import faust
     from prometheus_client import CollectorRegistry
 
-    from app.broker_client import silent_client_logs
     from app.settings import Settings
-    from app.sink import check_kafka, check_store, create_sink
+    from app.sink import check_store, create_sink, group_of
+    from app.topics import topics_of
 
     settings = Settings.from_env(os.environ)
     asyncio.run(check_store(settings, name))
+    _check(settings, topics_of(settings).sink, group_of(name))
+    _run(create_sink(settings, name, CollectorRegistry()), settings)
+
+
+def _check(settings: "Settings", topics: "AppTopics", group_id: str) -> None:
+    """The app checks the same when it starts; here an error is one line instead of a traceback."""
+    from app.broker_client import silent_client_logs
+    from app.checked_app import check_start
+    from app.connection import connection_of
+
     with silent_client_logs():
-        asyncio.run(check_kafka(settings, name))
+        asyncio.run(check_start(connection_of(settings), topics, group_id))
     use_uvloop()
-    app = create_sink(settings, name, CollectorRegistry())
+
+
+def _run(app: "faust.App", settings: "Settings") -> None:
+    import faust
+
     faust.Worker(app, loglevel=settings.log_level, redirect_stdouts=False).execute_from_commandline()
 
 

@@ -80,7 +80,7 @@ async def test_creators_that_race_make_every_topic_once(fresh_kafka: str) -> Non
     outcomes = await asyncio.gather(make(), make(), make())
     assert sorted(name for outcome in outcomes for name in outcome.created) == sorted(NAMES)
     assert all({*outcome.created, *outcome.existed} == NAMES for outcome in outcomes)
-    await check_topics(connection, TOPICS, partitions=4)
+    await check_topics(connection, TOPICS.all, partitions=4)
 
 
 def test_verify_tells_what_is_missing_and_what_to_do(fresh_kafka: str) -> None:
@@ -101,7 +101,7 @@ def test_unequal_partition_counts_are_told_with_the_way_out(fresh_kafka: str) ->
     assert "delete location_data (kafka-topics.sh --delete" in created.stderr
     assert "topics create --partitions 4`" in created.stderr
     with pytest.raises(CoPartitionError, match="location_data has 8"):
-        asyncio.run(check_topics(connection_of(Settings(kafka_bootstrap=fresh_kafka)), TOPICS))
+        asyncio.run(check_topics(connection_of(Settings(kafka_bootstrap=fresh_kafka)), TOPICS.all))
 
 
 def test_a_changelog_that_is_not_compacted_is_a_problem(fresh_kafka: str) -> None:
@@ -135,4 +135,4 @@ def test_no_broker_is_one_line_with_the_address(command: tuple[str, ...]) -> Non
 async def test_no_broker_is_retryable() -> None:
     """A supervisor may start the worker again."""
     with pytest.raises(RetryableError, match="no Kafka at"):
-        await check_topics(connection_of(Settings(kafka_bootstrap="127.0.0.1:1")), TOPICS)
+        await check_topics(connection_of(Settings(kafka_bootstrap="127.0.0.1:1")), TOPICS.all)

@@ -18,6 +18,7 @@ from app.published.schemas import json_schema
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 from detection.track import Track
+from models.card_testing_alert import CardTestingAlert, NearIdentical
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -26,6 +27,7 @@ from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
 from models.transaction import Transaction
+from sketches.notebook import Snapshot
 from tests.rows import row
 
 TOPICS = topics_of(Settings())
@@ -89,6 +91,7 @@ DEAD_LETTER = DeadLetter.of(
     value=b"{",
     store="mongodb",
 )
+SNAPSHOT = Snapshot(ends={"transaction_decisions": 7}, sketch=b"\x01")
 SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.location_data.name: LOCATION,
     TOPICS.location_repartition.name: LOCATION,
@@ -98,6 +101,18 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.cases_changelog.name: Case(
         is_open=True, record_ms=1, deadline_ms=2, decision_json=b"{}", card_last4="1111"
     ),
+    TOPICS.card_testing_alerts.name: CardTestingAlert(
+        "00",
+        datetime(2024, 4, 1, 10, tzinfo=UTC),
+        datetime(2024, 4, 1, 10, 1, tzinfo=UTC),
+        2,
+        ("k1:00", "k1:01"),
+        ("k1:02", "k1:03"),
+        (NearIdentical("Online", "shop", "1.19", "3733,-12190", 2),),
+    ),
+    TOPICS.sketches_changelog.name: SNAPSHOT,
+    TOPICS.views_changelog.name: SNAPSHOT,
+    TOPICS.devices_changelog.name: SNAPSHOT,
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
     TOPICS.anonymized_transactions.name: row(1),

@@ -1,0 +1,245 @@
+"""The publisher's agent: sketches of what was decided and reported, and snapshots of them."""
+
+import asyncio
+import time
+from asyncio import Future
+from collections import Counter as Counts
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import faust
+import mmh3
+from prometheus_client import CollectorRegistry, Counter
+
+from agents.refusals import send_dead_letter
+from models.location_fix import LocationFix
+from sketches.book import Entry
+from sketches.desk import Desk, Message, Notebooks, Options
+from sketches.usual_places import Answer
+from streaming.cascade import Cascade
+from streaming.chunk import Chunk
+from streaming.chunk_app import chunk_agent
+from streaming.errors import RecordError
+from streaming.internals import producer_of
+from streaming.outbox import Outbox
+from streaming.partitions import strays
+from streaming.stores import PartitionStore
+from tables.snapshots import SnapshotTable
+
+_MOST_DEVICES_IN_MEMORY = 20_000
+"""Of a partition, after a snapshot; the others are read from the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """Where snapshots lie."""
+
+    sketches: SnapshotTable
+    views: SnapshotTable
+    devices: SnapshotTable
+
+
+TABLES = {
+    "sketches": "name of a sketch -> Snapshot",
+    "views": "view, start of a span of time -> Snapshot",
+    "devices": "device id -> Snapshot",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """What is kept of a partition, and how often it is written."""
+
+    sketches: Sequence[Entry]
+    views: Sequence[Entry]
+    options: Options
+    snapshot_interval_s: float
+    snapshot_records: int
+
+
+class SketchMetrics:
+    """What the sketches took up, for Prometheus."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.readings = Counter(
+            "sensor_readings",
+            "Locations by whether they are where the device usually is (the paper's words), or not known.",
+            ["answer"],
+            registry=registry,
+        )
+        self.lines = Counter(
+            "publisher_lines",
+            "Lines of decisions and alerts: new ones, and repeats, which count for nothing.",
+            ["topic", "outcome"],
+            registry=registry,
+        )
+        self.skipped = Counter(
+            "publisher_skipped_locations",
+            "Locations that the detector refuses or forwards to their partition.",
+            registry=registry,
+        )
+        self.snapshots = Counter(
+            "sketch_snapshots", "Snapshots of a partition's sketches.", registry=registry
+        )
+
+    def count_lines(self, topic: str, lines: int, new_lines: int) -> None:
+        """Count lines of a topic, of which so many were new."""
+        self.lines.labels(topic, "new").inc(new_lines)
+        self.lines.labels(topic, "repeated").inc(lines - new_lines)
+
+    def count_readings(self, answers: Sequence[Answer]) -> None:
+        """Count locations by the answer to them."""
+        for answer, count in Counts(answers).items():
+            self.readings.labels(answer).inc(count)
+
+
+class Desks:
+    """The desks of the partitions that this worker owns, and the chunks that wait for a snapshot."""
+
+    def __init__(self, app: faust.App, tables: Tables, book: Book, metrics: SketchMetrics) -> None:
+        self._app = app
+        self._tables = tables
+        self._book = book
+        self._metrics = metrics
+        self._cascade = Cascade()
+        self._desks: WeakKeyDictionary[PartitionStore, Desk] = WeakKeyDictionary()
+        self._snapshots: dict[int, _NextSnapshot] = {}
+
+    def of(self, partition: int) -> Desk:
+        """A partition's desk; made of its rows when it has come to this worker."""
+        store: PartitionStore = self._tables.sketches.data.partition(partition)
+        desk = self._desks.get(store)
+        if desk is None:
+            notebooks = Notebooks(
+                sketches=self._tables.sketches.notebook(partition, with_keys=True),
+                views=self._tables.views.notebook(partition, with_keys=True),
+                devices=self._tables.devices.notebook(partition, with_keys=False),
+            )
+            seed = mmh3.hash(f"{self._app.conf.id}/{partition}", signed=False)
+            book = self._book
+            desk = Desk(notebooks, book.sketches, book.views, seed=seed, options=book.options)
+            self._desks[store] = desk
+        return desk
+
+    def owned(self) -> list[int]:
+        """The partitions whose sketches are here."""
+        topic = self._tables.sketches.changelog_topic.get_topic_name()
+        return sorted(tp.partition for tp in self._app.assignor.assigned_actives() if tp.topic == topic)
+
+    def rows(
+        self, partition: int, table: Literal["sketches", "views"], prefixes: Sequence[str]
+    ) -> dict[bytes, bytes]:
+        """Sketches of a partition whose keys begin with one of `prefixes`, as they are now."""
+        notebooks = self.of(partition).notebooks
+        notebook = notebooks.sketches if table == "sketches" else notebooks.views
+        found: dict[bytes, bytes] = {}
+        for prefix in prefixes:
+            found |= notebook.rows(prefix.encode())
+        return found
+
+    def acknowledge_later(self, chunk: Chunk, sends: Sequence[Future[Any]]) -> None:
+        """Acknowledge a chunk when its sends, and the snapshot that holds it, are with the broker."""
+        partition = chunk.partition
+        if partition not in self._snapshots:
+            if not chunk.ends:
+                chunk.acknowledge_after(sends)
+                return
+            due_s = time.monotonic() + self._book.snapshot_interval_s
+            self._snapshots[partition] = _NextSnapshot(due_s, asyncio.get_running_loop().create_future())
+        waiting = self._snapshots[partition]
+        waiting.records += len(chunk.events)
+        chunk.hurry = partial(self._write, partition)
+        chunk.acknowledge_after([*sends, waiting.written])
+        if waiting.records >= self._book.snapshot_records or time.monotonic() >= waiting.due_s:
+            self._write(partition)
+
+    def _write(self, partition: int) -> None:
+        """Write a snapshot for the chunks that wait for one.
+
+        Places that are approved come before the samples that they were drawn from: these find them once.
+        """
+        waiting = self._snapshots.pop(partition, None)
+        if waiting is None:
+            return
+        tables, notebooks = self._tables, self.of(partition).notebooks
+        stages = [
+            tables.sketches.put_changes(partition, notebooks.sketches),
+            tables.views.put_changes(partition, notebooks.views),
+            tables.devices.put_changes(partition, notebooks.devices),
+        ]
+        notebooks.devices.close(_MOST_DEVICES_IN_MEMORY)
+        written = self._cascade.send(partition, producer_of(self._app), (), stages)
+        written.add_done_callback(partial(_pass_on, waiting.written))
+        self._metrics.snapshots.inc()
+
+
+@dataclass(slots=True)
+class _NextSnapshot:
+    due_s: float
+    written: Future[None]
+    records: int = 0
+
+
+def _pass_on(to: Future[None], done: Future[Any]) -> None:
+    if done.cancelled():
+        to.cancel()
+    elif error := done.exception():
+        to.set_exception(error)
+    else:
+        to.set_result(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Names of topics: what the agent reads besides locations, and where refused records go."""
+
+    decisions: str
+    alerts: str
+    dead_letters: str
+
+
+def connect(app: faust.App, inputs: faust.Topic, names: Names, desks: Desks, metrics: SketchMetrics) -> None:
+    """Let `app` run the agent `sketch` on `inputs`."""
+
+    @chunk_agent(app, inputs, name="sketch")
+    async def sketch(chunks: AsyncIterator[Chunk]) -> None:
+        """Sketches of decisions, alerts and locations; exact after a crash."""
+        async for chunk in chunks:
+            outbox = Outbox(producer_of(app))
+            desk = desks.of(chunk.partition)
+            messages: dict[str, list[Message]] = {}
+            for tp, record, value in chunk.events:
+                if isinstance(value, RecordError):
+                    if tp.topic in {names.decisions, names.alerts}:
+                        await send_dead_letter(outbox, names.dead_letters, tp, record, value)
+                    else:  # the detector has written one
+                        metrics.skipped.inc()
+                elif isinstance(value, LocationFix) and value.key != record.key:
+                    metrics.skipped.inc()
+                else:
+                    message = Message(record.offset, max(record.timestamp, 0), value)
+                    messages.setdefault(tp.topic, []).append(message)
+            partitions = await outbox.partition_count(names.decisions)
+            for topic in filter(messages.__contains__, inputs.topics):  # locations first
+                of_topic = messages[topic]
+                if topic == names.decisions:
+                    metrics.count_lines(topic, len(of_topic), len(desk.take_decisions(topic, of_topic)))
+                elif topic == names.alerts:
+                    metrics.count_lines(topic, len(of_topic), len(desk.take_alerts(topic, of_topic)))
+                else:
+                    at_home = _in_place(desk, of_topic, chunk.partition, partitions)
+                    metrics.skipped.inc(len(of_topic) - len(at_home))
+                    metrics.count_readings(desk.take_locations(topic, at_home))
+            desks.acknowledge_later(chunk, outbox.sends)
+
+
+def _in_place(desk: Desk, messages: list[Message], partition: int, partitions: int) -> list[Message]:
+    """The locations that lie in their device's partition; others come again through a repartition topic."""
+    unknown = desk.notebooks.devices.absent({message.value.key for message in messages})
+    elsewhere = strays(unknown, partition, partitions)
+    if not elsewhere:
+        return messages
+    return [message for message in messages if message.value.key not in elsewhere]

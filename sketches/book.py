@@ -1,0 +1,362 @@
+"""Every sketch that is kept: of which facts, under which keys, with which parameters.
+
+docs/sketches.md has the table of their sizes and errors, which a test measures.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sketches.distinct import Distinct
+from sketches.facts import (
+    AlertFact,
+    DecisionFact,
+    category_of,
+    device_type_of,
+    merchant_of,
+)
+from sketches.heavy_hitters import CountMin, FrequentItems
+from sketches.likeness import Bounds, Likeness
+from sketches.moments import SecondMoment
+from sketches.quantiles import Quantiles
+from sketches.reservoir import Reservoir
+from sketches.sampled_transaction import SAMPLE_BYTES
+from sketches.sliding_count import SlidingCount
+from sketches.tally import Tally
+from sketches.weighted_reservoir import MAX_WEIGHT, MIN_WEIGHT, WeightedReservoir
+
+Tokenize = Callable[[str], str]
+Stream = Literal["decisions", "firsts", "finals", "flags", "alerts"]
+"""Which facts: all of decisions; of transactions when they are first seen, final, first flagged; alerts."""
+
+HOUR_MS: Final = 3_600_000
+LONGEST_WINDOW_MS: Final = HOUR_MS
+MOST_LATENCY_MS: Final = HOUR_MS
+"""A decision that comes later on its transaction's heels than this was made on old records."""
+_DGIM_R: Final = 50  # an error of 1 %
+_SAMPLES: Final = 256
+_SAMPLES_OF_A_CATEGORY: Final = 64
+_MOST_CATEGORIES: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A kind of sketch. Without `key_of` there is one in a partition, else one for each key.
+
+    Of more than `most_keys` keys those that sort last stay (`keep` "last": keys are times), or those that
+    came first, and the others share one.
+    """
+
+    name: str
+    of: Stream
+    make: Callable[[int], Any]
+    """Makes an empty one by a seed: another one for each partition."""
+    read: Callable[[bytes], Any]
+    take: Callable[[Any, Sequence[Any]], None]
+    """Lets it take facts up, in order."""
+    key_of: Callable[[Any], str] | None = None
+    most_keys: int = 1
+    keep: Literal["last", "first"] = "first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panes:
+    """Spans of time that views are made of. `pane_ms` divides every window and step that may be asked for."""
+
+    pane_ms: int = 300_000
+    kept_ms: int = 48 * HOUR_MS
+    high_value: float = 1_000.0
+    """An amount from here on is of high value."""
+
+    @property
+    def most(self) -> int:
+        """How many panes are kept."""
+        return -(-self.kept_ms // self.pane_ms)
+
+
+def sketch_entries(
+    device_token_of: Tokenize, transaction_token_of: Tokenize, card_testing: Bounds
+) -> tuple[Entry, ...]:
+    """What the table `sketches` holds. Devices and transactions are tokens in it, as cards and people."""
+    return (
+        *_distinct_entries("distinct", "firsts"),
+        *_distinct_entries("flagged_distinct", "flags"),
+        Entry(
+            name="category",
+            of="firsts",
+            make=_unseeded(Tally),
+            read=Tally.from_bytes,
+            take=_take_category,
+            key_of=_category_key,
+            most_keys=_MOST_CATEGORIES,
+        ),
+        _quantiles("amounts", "firsts", _take_amounts),
+        _quantiles("speeds", "finals", _take_speeds),
+        _quantiles("latencies", "firsts", _take_latencies),
+        Entry(
+            name="card_use",
+            of="firsts",
+            make=_unseeded(SecondMoment),
+            read=SecondMoment.from_bytes,
+            take=_take_cards,
+        ),
+        _frequent("merchants", "firsts", _take_merchants),
+        Entry(
+            name="merchant_counts",
+            of="firsts",
+            make=_unseeded(CountMin),
+            read=CountMin.from_bytes,
+            take=_take_merchants,
+        ),
+        _frequent("flagged_merchants", "flags", _take_merchants),
+        _frequent("flagged_categories", "flags", _take_categories),
+        _frequent("flagged_devices", "flags", _take_devices(device_token_of)),
+        Entry(
+            name="flagged_lately",
+            of="flags",
+            make=lambda _seed: SlidingCount(_DGIM_R, longest_window_ms=LONGEST_WINDOW_MS),
+            read=SlidingCount.from_bytes,
+            take=_take_times,
+        ),
+        Entry(
+            name="sample",
+            of="firsts",
+            make=lambda seed: Reservoir(_SAMPLES, item_bytes=SAMPLE_BYTES, seed=seed),
+            read=Reservoir.from_bytes,
+            take=_take_samples,
+        ),
+        Entry(
+            name="sample_by_category",
+            of="firsts",
+            make=lambda seed: Reservoir(_SAMPLES_OF_A_CATEGORY, item_bytes=SAMPLE_BYTES, seed=seed),
+            read=Reservoir.from_bytes,
+            take=_take_samples,
+            key_of=_category_key,
+            most_keys=_MOST_CATEGORIES,
+        ),
+        Entry(
+            name="sample_by_amount",
+            of="firsts",
+            make=lambda seed: WeightedReservoir(_SAMPLES, item_bytes=SAMPLE_BYTES, seed=seed),
+            read=WeightedReservoir.from_bytes,
+            take=_take_weighted_samples,
+        ),
+        Entry(
+            name="likeness",
+            of="firsts",
+            make=lambda _seed: Likeness(card_testing),
+            read=Likeness.from_bytes,
+            take=_take_likeness(transaction_token_of),
+        ),
+    )
+
+
+def view_entries(panes: Panes) -> tuple[Entry, ...]:
+    """What the table `views` holds: a tally for each span of event time."""
+    return (
+        Entry(
+            name="transactions",
+            of="decisions",
+            make=lambda _seed: Tally(),
+            read=Tally.from_bytes,
+            take=_take_decisions,
+            key_of=lambda fact: pane_key(_event_ms(fact.decision), HOUR_MS),
+            most_keys=-(-panes.kept_ms // HOUR_MS),
+            keep="last",
+        ),
+        Entry(
+            name="flagged",
+            of="alerts",
+            make=lambda _seed: Tally(),
+            read=Tally.from_bytes,
+            take=_take_alerts(panes.high_value),
+            key_of=lambda fact: pane_key(_event_ms(fact.alert), panes.pane_ms),
+            most_keys=panes.most,
+            keep="last",
+        ),
+    )
+
+
+def pane_key(time_ms: int, pane_ms: int) -> str:
+    """The start of the span that a time lies in, milliseconds since the epoch; keys sort as times do."""
+    return f"{time_ms // pane_ms * pane_ms:016d}"
+
+
+def _unseeded(kind: Callable[[], Any]) -> Callable[[int], Any]:
+    return lambda _seed: kind()
+
+
+def _quantiles(name: str, of: Stream, take: Any) -> Entry:
+    return Entry(name=name, of=of, make=Quantiles, read=Quantiles.from_bytes, take=take)
+
+
+def _frequent(name: str, of: Stream, take: Any) -> Entry:
+    return Entry(name=name, of=of, make=_unseeded(FrequentItems), read=FrequentItems.from_bytes, take=take)
+
+
+def _distinct_entries(name: str, of: Stream) -> list[Entry]:
+    return [
+        Entry(
+            name=f"{name}_{group}",
+            of=of,
+            make=_unseeded(Distinct),
+            read=Distinct.from_bytes,
+            take=_take_distinct(item_of),
+        )
+        for group, item_of in _ITEM_OF_GROUP.items()
+    ]
+
+
+_ITEM_OF_GROUP: Final[dict[str, Callable[[Any], str | None]]] = {
+    "people": lambda decision: decision.user_token,
+    "cards": lambda decision: decision.card_token,
+    "devices": lambda decision: decision.device_id,
+    "merchants": merchant_of,
+}
+
+
+def _take_distinct(
+    item_of: Callable[[Any], str | None],
+) -> Callable[[Distinct, Sequence[DecisionFact]], None]:
+    def take(sketch: Distinct, facts: Sequence[DecisionFact]) -> None:
+        for item in {item_of(fact.decision) for fact in facts} - {None}:
+            sketch.update(item)  # type: ignore[arg-type]  # None is taken out
+
+    return take
+
+
+def _take_category(tally: Tally, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        tally.count("transactions")
+        tally.add_amount(fact.decision.amount)
+    _add_distinct(tally, facts)
+
+
+def _add_distinct(tally: Tally, facts: Sequence[DecisionFact]) -> None:
+    for group, item_of in _ITEM_OF_GROUP.items():
+        for item in {item_of(fact.decision) for fact in facts}:
+            tally.add_distinct(group, item)
+
+
+def _take_decisions(tally: Tally, facts: Sequence[DecisionFact]) -> None:
+    firsts = [fact for fact in facts if fact.is_first]
+    for fact in firsts:
+        decision = fact.decision
+        tally.count("transactions")
+        tally.add_amount(decision.amount)
+        tally.count_word("category", category_of(decision))
+        tally.count_word("device_type", device_type_of(decision))
+    for fact in facts:
+        if fact.is_final:
+            tally.count(fact.decision.verdict)
+    _add_distinct(tally, firsts)
+
+
+def _take_alerts(high_value: float) -> Callable[[Tally, Sequence[AlertFact]], None]:
+    def take(tally: Tally, facts: Sequence[AlertFact]) -> None:
+        for fact in facts:
+            alert = fact.alert
+            if fact.is_first_flag:
+                tally.count("flagged")
+                tally.add_amount(alert.amount)
+                tally.count_word("category", category_of(alert))
+                tally.count_word("device_type", device_type_of(alert))
+                tally.count_word("usual_place", fact.usual_place)
+                tally.add_distinct("people", alert.user_token)
+                tally.add_distinct("devices", alert.device_id)
+                tally.add_distinct("merchants", merchant_of(alert))
+                if alert.amount >= high_value:
+                    tally.add_distinct("high_value_people", alert.user_token)
+            if alert.event == "confirmed" or (alert.event == "flagged" and alert.stage == "final"):
+                tally.count("confirmed")
+            elif alert.event == "retracted":
+                tally.count("retracted")
+
+    return take
+
+
+def _take_amounts(sketch: Quantiles, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        sketch.update(fact.decision.amount)
+
+
+def _take_speeds(sketch: Quantiles, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        if (speed_mps := fact.decision.implied_speed_mps) is not None:
+            sketch.update(speed_mps)
+
+
+def _take_latencies(sketch: Quantiles, facts: Sequence[DecisionFact]) -> None:
+    """Milliseconds from the transaction's record to the first verdict's."""
+    for fact in facts:
+        latency_ms = fact.record_ms - fact.decision.received_ms
+        if 0 <= latency_ms < MOST_LATENCY_MS:
+            sketch.update(latency_ms)
+
+
+def _take_cards(sketch: SecondMoment, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        if (card := fact.decision.card_token) is not None:
+            sketch.update(card.encode())
+
+
+def _take_merchants(sketch: FrequentItems | CountMin, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        sketch.update(merchant_of(fact.decision))
+
+
+def _take_categories(sketch: FrequentItems, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        sketch.update(category_of(fact.decision))
+
+
+def _take_devices(token_of: Tokenize) -> Callable[[FrequentItems, Sequence[DecisionFact]], None]:
+    def take(sketch: FrequentItems, facts: Sequence[DecisionFact]) -> None:
+        for fact in facts:
+            sketch.update(token_of(fact.decision.device_id))
+
+    return take
+
+
+def _take_times(sketch: SlidingCount, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        sketch.update(fact.record_ms)
+
+
+def _take_samples(sketch: Reservoir, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        sketch.update(fact.sample)
+
+
+def _take_weighted_samples(sketch: WeightedReservoir, facts: Sequence[DecisionFact]) -> None:
+    for fact in facts:
+        weight = fact.decision.amount
+        sketch.update(fact.sample, min(weight, MAX_WEIGHT) if weight >= MIN_WEIGHT else 0.0)
+
+
+def _take_likeness(token_of: Tokenize) -> Callable[[Likeness, Sequence[DecisionFact]], None]:
+    def take(sketch: Likeness, facts: Sequence[DecisionFact]) -> None:
+        most_amount = sketch.bounds.max_amount
+        for fact in facts:
+            use = fact.decision
+            if use.amount <= most_amount and use.card_token is not None:
+                sketch.update(
+                    transaction_id=token_of(use.transaction_id),
+                    card=use.card_token,
+                    category=category_of(use),
+                    merchant=merchant_of(use),
+                    amount=use.amount,
+                    latitude_deg=use.latitude_deg,
+                    longitude_deg=use.longitude_deg,
+                    time_ms=use.received_ms,
+                )
+
+    return take
+
+
+def _category_key(fact: DecisionFact) -> str:
+    return category_of(fact.decision)
+
+
+def _event_ms(use: Any) -> int:
+    return int(use.transaction_time.timestamp() * 1000)

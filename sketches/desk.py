@@ -1,0 +1,252 @@
+"""From records to sketches: what of each is new, and who takes it up. One desk for each partition."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
+
+import mmh3
+import msgspec
+
+from models.decision import Decision
+from models.flagged_transaction import FlaggedTransaction
+from models.location_fix import LocationFix
+from sketches.book import Entry, Stream
+from sketches.device_page import DevicePage
+from sketches.facts import AlertFact, DecisionFact
+from sketches.notebook import Notebook
+from sketches.place_cells import Cell
+from sketches.sampled_transaction import sampled
+from sketches.tally import OTHERS
+from sketches.usual_places import Answer, ApprovedPlaces, DevicePlaces
+
+APPROVED: Final = "approved"
+_SHARDS: Final = 16
+"""Approved places are kept in so many filters by device: one that changes is written whole."""
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A message and its record: offset, and timestamp in milliseconds since the epoch."""
+
+    offset: int
+    record_ms: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How long lines and places are remembered, and of how many devices."""
+
+    seen_ms: int = 7_200_000
+    """A line that comes again within this, by record timestamps, is a repeat. Longer than the detector's
+    repeat window and grace period together."""
+    most_seen: int = 10_000
+    """Lines of a device; 24 bytes each."""
+    places_span_ms: int = 7 * 24 * 3_600_000
+    places_generations: int = 2
+    """A usual place is approved for the span in which it was one, and this many less one after it."""
+    places_error: float = 0.01
+    """False places that are approved, as a share."""
+    devices: int = 10_000
+    """Of a partition, with a usual place: the filters are made for so many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notebooks:
+    """Where a partition's sketches, views and devices lie."""
+
+    sketches: Notebook
+    views: Notebook
+    devices: Notebook
+
+
+class Desk:
+    """Takes the messages of one partition, topic by topic, each in the order of offsets.
+
+    Exact after a crash: whichever rows of the notebooks were written by then, messages that are offered again
+    are taken up by those sketches only that do not hold them, and repeated lines by none.
+    """
+
+    def __init__(
+        self,
+        notebooks: Notebooks,
+        sketches: Sequence[Entry],
+        views: Sequence[Entry],
+        *,
+        seed: int,
+        options: Options,
+    ) -> None:
+        self.notebooks = notebooks
+        self._entries = [(notebooks.sketches, e) for e in sketches] + [(notebooks.views, e) for e in views]
+        self._kept = {
+            entry.name: {key for key in notebook.keys if key.startswith(f"{entry.name}/".encode())}
+            for notebook, entry in self._entries
+        }
+        self._seed = seed
+        self._options = options
+
+    def take_locations(self, topic: str, messages: Sequence[Message]) -> list[Answer]:
+        """Take readings of devices; return, for each that is new, whether it is where the device usually is.
+
+        The paper's words: a sample of a device's readings finds its usual place, which is approved.
+        """
+        by_device: dict[bytes, list[Message]] = {}
+        for message in messages:
+            by_device.setdefault(message.value.key, []).append(message)
+        pages = self._devices(by_device)
+        readings: list[tuple[bytes, Cell, int]] = []
+        approved: list[tuple[bytes, Cell, int]] = []
+        for device, of_device in by_device.items():
+            page = pages[device]
+            for message in page.begin(topic, of_device):
+                fix: LocationFix = message.value
+                cell = Cell.of(fix.latitude_deg, fix.longitude_deg, fix.altitude_m)
+                places = page.sketch.places
+                if places is None:
+                    places = page.sketch.places = self._new_places(device)
+                usual = places.update(cell, message.record_ms)
+                if usual is not None:
+                    approved.append((device, usual, message.record_ms))
+                readings.append((device, cell, message.record_ms))
+        for device, usual, record_ms in approved:
+            shard = self._approved(device)
+            shard.sketch.update(device, usual, record_ms)
+            shard.is_dirty = True
+        return [self._answer(*reading) for reading in readings]
+
+    def take_decisions(self, topic: str, messages: Sequence[Message]) -> list[DecisionFact]:
+        """Take lines of transaction_decisions; return what they say that is new."""
+        pages = self._devices({message.value.device_id.encode() for message in messages})
+        facts = []
+        for message in messages:
+            decision: Decision = message.value
+            device = decision.device_id.encode()
+            page = pages[device]
+            is_first_of = partial(
+                page.sketch.seen.is_first, offset=message.offset, record_ms=message.record_ms
+            )
+            name = decision.transaction_id
+            is_first = is_first_of(f"seen|{name}")
+            is_flag = decision.verdict == "flagged" and is_first_of(f"flag|{name}")
+            is_final = decision.stage == "final" and is_first_of(f"final|{name}")
+            if is_first or is_flag or is_final:
+                page.is_dirty = True
+                facts.append(
+                    DecisionFact(
+                        message.offset,
+                        message.record_ms,
+                        decision,
+                        is_first,
+                        is_flag,
+                        is_final,
+                        self._answer_of(device, decision, message.record_ms) if is_final else "unknown",
+                        sampled(decision) if is_first else b"",
+                    )
+                )
+        self._forget(pages, messages)
+        if facts:
+            self._offer(
+                topic,
+                {
+                    "decisions": facts,
+                    "firsts": [fact for fact in facts if fact.is_first],
+                    "finals": [fact for fact in facts if fact.is_final],
+                    "flags": [fact for fact in facts if fact.is_first_flag],
+                },
+            )
+        return facts
+
+    def take_alerts(self, topic: str, messages: Sequence[Message]) -> list[AlertFact]:
+        """Take lines of Potential_fraud_transactions; return what they say that is new."""
+        pages = self._devices({message.value.device_id.encode() for message in messages})
+        facts = []
+        for message in messages:
+            alert: FlaggedTransaction = message.value
+            device = alert.device_id.encode()
+            page = pages[device]
+            seen, name = page.sketch.seen, alert.transaction_id
+            if not seen.is_first(f"alert|{alert.revision}|{name}", message.offset, message.record_ms):
+                continue
+            is_flag = alert.event == "flagged" and seen.is_first(
+                f"alert|{name}", message.offset, message.record_ms
+            )
+            page.is_dirty = True
+            answer = self._answer_of(device, alert, message.record_ms)
+            facts.append(AlertFact(message.offset, message.record_ms, alert, is_flag, answer))
+        self._forget(pages, messages)
+        if facts:
+            self._offer(topic, {"alerts": facts})
+        return facts
+
+    def _offer(self, topic: str, streams: Mapping[Stream, Sequence[Any]]) -> None:
+        for notebook, entry in self._entries:
+            facts = streams.get(entry.of)
+            if not facts:
+                continue
+            groups = self._groups(notebook, entry, facts)
+            pages = notebook.open(groups, entry.read, partial(self._new_sketch, entry))
+            for key, of_key in groups.items():
+                page = pages[key]
+                if news := page.begin(topic, of_key):
+                    entry.take(page.sketch, news)
+
+    def _groups(
+        self, notebook: Notebook, entry: Entry, facts: Sequence[Any]
+    ) -> Mapping[bytes, Sequence[Any]]:
+        """Facts by the key of the page that takes them up; what is older than all kept is left out."""
+        if entry.key_of is None:
+            return {entry.name.encode(): facts}
+        kept, groups = self._kept[entry.name], dict[bytes, list[Any]]()
+        for fact in facts:
+            key = f"{entry.name}/{entry.key_of(fact)}".encode()
+            if key not in kept:
+                if entry.keep == "first" and len(kept) >= entry.most_keys:
+                    key = f"{entry.name}/{OTHERS}".encode()
+                kept.add(key)
+            groups.setdefault(key, []).append(fact)
+        if entry.keep == "last" and len(kept) > entry.most_keys:
+            for old in sorted(kept)[: -entry.most_keys]:
+                kept.remove(old)
+                groups.pop(old, None)
+                notebook.drop(old)
+        return groups
+
+    def _new_sketch(self, entry: Entry, key: bytes) -> Any:
+        return entry.make(mmh3.hash(key, self._seed, signed=False))
+
+    # -- devices and their places -----------------------------------------------------------------------
+
+    def _devices(self, devices: Iterable[bytes]) -> dict[bytes, Any]:
+        return self.notebooks.devices.open(devices, DevicePage.from_bytes, lambda _device: DevicePage())
+
+    def _forget(self, pages: Mapping[bytes, Any], messages: Sequence[Message]) -> None:
+        before_ms = max(map(attrgetter("record_ms"), messages)) - self._options.seen_ms
+        for page in pages.values():
+            page.sketch.seen.forget(before_ms, self._options.most_seen)
+
+    def _new_places(self, device: bytes) -> DevicePlaces:
+        seed = mmh3.hash(device, self._seed, signed=False)
+        return DevicePlaces(span_ms=self._options.places_span_ms, seed=seed)
+
+    def _approved(self, device: bytes) -> Any:
+        key = f"{APPROVED}/{mmh3.hash(device, 0, signed=False) % _SHARDS:02x}".encode()
+        make = self._new_approved
+        return self.notebooks.sketches.open((key,), ApprovedPlaces.from_bytes, make)[key]
+
+    def _new_approved(self, _key: bytes) -> ApprovedPlaces:
+        of_shard = -(-self._options.devices // _SHARDS)
+        return ApprovedPlaces(
+            of_shard,
+            self._options.places_error,
+            span_ms=self._options.places_span_ms,
+            generations=self._options.places_generations,
+        )
+
+    def _answer(self, device: bytes, cell: Cell, record_ms: int) -> Answer:
+        answer: Answer = self._approved(device).sketch.answer(device, cell, record_ms)
+        return answer
+
+    def _answer_of(self, device: bytes, use: Decision | FlaggedTransaction, record_ms: int) -> Answer:
+        cell = Cell.of(use.latitude_deg, use.longitude_deg, None)
+        return self._answer(device, cell, record_ms)
