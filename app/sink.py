@@ -13,14 +13,9 @@ from app.connection import connection_of
 from app.elasticsearch import elasticsearch_sink_of
 from app.factory import faust_options
 from app.mongodb import mongo_sink_of
-<<<<<<< HEAD
 from app.parquet import parquet_sink_of
-from app.settings import RUN_DIR, Settings
-from app.timestream import timestream_sink_of
-from app.topic_admin import check_topics
-=======
 from app.settings import Settings
->>>>>>> sinks-a
+from app.timestream import timestream_sink_of
 from app.topics import topics_of
 from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Sink, StoreAwayError
