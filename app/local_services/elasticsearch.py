@@ -28,7 +28,7 @@ class LocalElasticsearch(LocalServer):
     def fetch(self) -> None:
         """Fetch the jars (35 MB), and compile the few lines that start a node from them."""
         libs, classes = _libs_dir(), _classes_dir()
-        fetch_jars(libs, self._progress, DEPLOY_DIR / "pom.xml", f"{self.name} (35 MB)")
+        fetch_jars(libs, self.progress, DEPLOY_DIR / "pom.xml", f"{self.name} (35 MB)")
         with locked(libs.parent / "lock"):
             if classes.is_dir():
                 return
@@ -53,7 +53,7 @@ class LocalElasticsearch(LocalServer):
         return [java, *options], [_MAIN_CLASS, str(self.data_dir / "home"), str(port)]
 
     def _is_ready(self) -> bool:
-        return self._answer("/_cluster/health?wait_for_status=yellow&timeout=1s") is not None
+        return self.answer("/_cluster/health?wait_for_status=yellow&timeout=1s") is not None
 
 
 def _libs_dir() -> Path:

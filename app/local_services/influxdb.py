@@ -42,7 +42,7 @@ class LocalInfluxDB(LocalServer):
         with locked(program.parent.parent / "influxdb.lock"):
             if program.exists():
                 return
-            self._progress(f"building {self.name}, once (some minutes)")
+            self.progress(f"building {self.name}, once (some minutes)")
             with made_at_once(program.parent) as made:
                 _build(made)
 
@@ -55,14 +55,14 @@ class LocalInfluxDB(LocalServer):
         return [str(_program()), *options], ["--engine-path", str(data / "engine")]
 
     def _is_ready(self) -> bool:
-        return self._answer("/health") is not None
+        return self.answer("/health") is not None
 
     def _set_up(self) -> None:
-        allowed = self._answer("/api/v2/setup")
+        allowed = self.answer("/api/v2/setup")
         if allowed is None or not json.loads(allowed)["allowed"]:
             return  # it is: a restart
         first = {"username": "admin", "password": PASSWORD, "org": ORG, "bucket": "first", "token": TOKEN}
-        if self._answer("/api/v2/setup", json.dumps(first).encode()) is None:
+        if self.answer("/api/v2/setup", json.dumps(first).encode()) is None:
             raise LocalServerError(f"{self.name} could not be set up: see {self.log_path}")
 
 

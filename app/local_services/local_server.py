@@ -42,7 +42,7 @@ class LocalServer(ABC):
     def __init__(self, data_dir: Path, *, progress: Progress = lambda _doing: None) -> None:
         self.data_dir = data_dir.resolve()
         self.log_path = self.data_dir / "server.log"
-        self._progress = progress
+        self.progress = progress
         self._port_path = self.data_dir / "port"
 
     @abstractmethod
@@ -116,7 +116,7 @@ class LocalServer(ABC):
         before = int(text_of(self._port_path).strip() or 0)
         port = before if before and not port_problem(before) else any_free_port()
         write_private(self._port_path, f"{port}\n")
-        self._progress(f"waiting for {self.name}")
+        self.progress(f"waiting for {self.name}")
         process = self._process()
         pid = process.spawn(self._command(port)[0], self.log_path)
         try:
@@ -138,7 +138,7 @@ class LocalServer(ABC):
                 raise LocalServerError(f"{self.name} is not ready after {self.start_timeout_s:g} s: {words}")
             time.sleep(POLL_INTERVAL_S)
 
-    def _answer(self, path: str, body: bytes | None = None, *, timeout_s: float = 5.0) -> bytes | None:
+    def answer(self, path: str, body: bytes | None = None, *, timeout_s: float = 5.0) -> bytes | None:
         """What it answers with a status of 2xx; None where it does not (yet)."""
         request = urllib.request.Request(self.url + path, data=body)  # noqa: S310 (http, to ourselves)
         try:

@@ -33,4 +33,4 @@ class LocalMoto(LocalServer):
         return [sys.executable, "-m", "moto.server"], ["-H", HOST, "-p", str(port)]
 
     def _is_ready(self) -> bool:
-        return self._answer("/moto-api/") is not None
+        return self.answer("/moto-api/") is not None
