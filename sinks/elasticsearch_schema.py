@@ -12,7 +12,7 @@ VERSION: Final = 1
 ILM_POLICY_FILE: Final = Path(__file__).parent.parent / "deploy" / "elasticsearch" / "ilm-policy.json"
 
 _KEYWORD: Final = {"type": "keyword"}
-_FIELDS: Final[Mapping[str, Any]] = {
+FIELDS: Final[Mapping[str, Any]] = {
     "row_token": _KEYWORD,
     "place": _KEYWORD,
     "time_from": {"type": "date"},
@@ -29,7 +29,7 @@ _FIELDS: Final[Mapping[str, Any]] = {
     "information_loss": {"type": "double"},
     "schema_version": {"type": "integer"},
 }
-_MAPPINGS: Final = {"dynamic": "strict", "properties": _FIELDS}
+_MAPPINGS: Final = {"dynamic": "strict", "properties": FIELDS}
 _NO_SUCH_FEATURE: Final = (400, 405)
 
 
@@ -51,7 +51,7 @@ async def migrate(client: AsyncElasticsearch, index: str) -> list[str]:
         done.append("no lifecycle policy: this server knows none, old indices are deleted by hand")
     there = await client.indices.get(index=f"{index}-*", allow_no_indices=True)
     if there:  # a template is read only when an index is made
-        await client.indices.put_mapping(index=f"{index}-*", properties=_FIELDS)
+        await client.indices.put_mapping(index=f"{index}-*", properties=FIELDS)
         done.append(f"mappings of {len(there.body)} indices")
     return done
 
