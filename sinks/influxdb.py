@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiohttp import ClientError
+from aiohttp import ClientError, InvalidURL
 from influxdb_client import (
     BucketRetentionRules,
     BucketsService,
@@ -198,6 +198,10 @@ def _explained(options: InfluxOptions) -> Iterator[None]:
                 f" {options.bucket!r}: run `python -m app stores migrate timestream`"
             ) from error
         raise _away(error) from error
+    except InvalidURL:
+        raise ConfigError(
+            f"SMARTBANK_INFLUXDB_URL is {options.url!r}; wanted http://HOST:PORT or https://HOST:PORT"
+        ) from None
     except (ClientError, OSError, TimeoutError) as error:
         raise _away(error) from error
 

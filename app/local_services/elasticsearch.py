@@ -24,6 +24,7 @@ class LocalElasticsearch(LocalServer):
     """A single node. Java >= 17; Maven until its jars are there."""
 
     name: ClassVar[str] = f"Elasticsearch {VERSION}"
+    start_timeout_s: ClassVar[float] = 180.0  # 3 s, and a minute where ten processes want two cores
 
     def fetch(self) -> None:
         """Fetch the jars (35 MB), and compile the few lines that start a node from them."""
