@@ -5,13 +5,16 @@ import sys
 import typer
 from rich.console import Console
 
+from app.cli.anonymize import anonymize
 from app.cli.bridge import bridge
+from app.cli.choose_k import choose_k
 from app.cli.dead_letters import dead_letters_app
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
+from app.cli.privacy import privacy_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
 from app.cli.query import query
@@ -40,6 +43,7 @@ cli.add_typer(topics_app, name="topics")
 cli.add_typer(timestream_app, name="timestream", help="The sensor database of workflow 1.")
 cli.add_typer(stores_app, name="stores")
 cli.add_typer(dead_letters_app, name="dead-letters", help="Rows that a store refused.")
+cli.add_typer(privacy_app, name="privacy")
 for command in (
     demo,
     gateway,
@@ -47,6 +51,8 @@ for command in (
     bridge,
     produce,
     replay,
+    anonymize,
+    choose_k,
     explain,
     tail,
     query,
