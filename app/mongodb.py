@@ -1,6 +1,6 @@
 """MongoDB's sink, put together from settings."""
 
-from app.connection import readable_file
+from app.readable_file import readable_file
 from app.settings import Settings
 from sinks.mongodb import MongoOptions, MongoSink
 from streaming.errors import ConfigError

@@ -399,6 +399,63 @@ class Settings:
         most=24_855,
     )
 
+    elasticsearch_url: str = _setting("", "https://HOST:PORT, without user and password.")
+    elasticsearch_api_key: str = _setting("", "API key, as Kibana shows it in base64.", secret=True)
+    elasticsearch_username: str = _setting("", "User, where there is no API key.")
+    elasticsearch_password: str = _setting("", "Password, where there is no API key.", secret=True)
+    elasticsearch_secret_file: str = _setting(
+        "", "File with the API key or, where there is a username, the password, instead of these two."
+    )
+    elasticsearch_ca_file: str = _setting(
+        "", "PEM file of the authority that signed the server's certificate. Empty: those of this machine."
+    )
+    elasticsearch_index: str = _setting(
+        "anonymized-transactions",
+        "Prefix of the indices, of which there is one a month, and alias of them all. deploy/kibana/ has this"
+        " one.",
+    )
+
+    timestream_engine: Literal["influxdb", "liveanalytics"] = _setting(
+        "influxdb",
+        "influxdb: Amazon Timestream for InfluxDB, or an InfluxDB 2 of your own; liveanalytics: Amazon"
+        " Timestream for LiveAnalytics, which takes no new customers since June 2025.",
+    )
+    timestream_retention_days: int = _setting(
+        90,
+        "Rows and readings are deleted so many days after their time. `stores migrate` applies it.",
+        least=1,
+    )
+    influxdb_url: str = _setting("", "http://HOST:PORT or https://HOST:PORT.")
+    influxdb_org: str = _setting("", "Organization.")
+    influxdb_token: str = _setting(
+        "", "Token that may write (and, to migrate, make) the bucket.", secret=True
+    )
+    influxdb_token_file: str = _setting("", "File with the token, instead of influxdb_token.")
+    influxdb_bucket: str = _setting("anonymized_transactions", "Bucket of the rows.")
+    influxdb_sensor_bucket: str = _setting(
+        "sensor_readings", "Bucket of the sensors' readings, restricted: `timestream fetch` reads it."
+    )
+    timestream_region: str = _setting("us-west-2", "Region of Amazon Timestream for LiveAnalytics.")
+    timestream_endpoint_url: str = _setting("", "Another address of it, for tests. Empty: Amazon's.")
+    timestream_database: str = _setting("smart_bank", "Its database.")
+    timestream_table: str = _setting("anonymized_transactions", "Its table of the rows.")
+    timestream_sensor_table: str = _setting(
+        "sensor_readings", "Its table of the sensors' readings, restricted: `timestream fetch` reads it."
+    )
+    timestream_memory_hours: int = _setting(
+        24,
+        "What is so young lies in its memory store; older rows go to its magnetic store, for"
+        " timestream_retention_days.",
+        least=1,
+        most=8766,
+    )
+
+    parquet_url: str = _setting(
+        "",
+        "Where Parquet files are written: a folder, or s3://BUCKET/PREFIX?region=… (docs/parquet.md).",
+        secret=True,
+    )
+
     web_host: str = _setting(
         "127.0.0.1", "Address of the web server of a worker, gateway or bridge (/metrics)."
     )

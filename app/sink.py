@@ -10,9 +10,12 @@ from prometheus_client import CollectorRegistry
 from agents import deliver
 from app.checked_app import CheckedApp
 from app.connection import connection_of
+from app.elasticsearch import elasticsearch_sink_of
 from app.factory import faust_options
 from app.mongodb import mongo_sink_of
+from app.parquet import parquet_sink_of
 from app.settings import Settings
+from app.timestream import timestream_sink_of
 from app.topics import topics_of
 from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Sink, StoreAwayError
@@ -30,7 +33,12 @@ log = logging.getLogger(__name__)
 # A consumer that reads nothing for as long leaves its group: a store may be away over a weekend.
 _MOST_IDLE_S = 7 * 24 * 3600.0
 
-STORES: Mapping[str, Callable[[Settings], Sink]] = {"mongodb": mongo_sink_of}
+STORES: Mapping[str, Callable[[Settings], Sink]] = {
+    "mongodb": mongo_sink_of,
+    "timestream": timestream_sink_of,
+    "elasticsearch": elasticsearch_sink_of,
+    "parquet": parquet_sink_of,
+}
 """Every store by the name of its sink."""
 
 

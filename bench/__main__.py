@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from app.local_broker.config import LocalKafkaError
+from app.local_broker.config import LocalServerError
 from bench import (
     bridge,
     files,
@@ -55,7 +55,7 @@ def main() -> None:
     for name in arguments.benchmarks or _BENCHMARKS:
         try:
             section = _BENCHMARKS[name](options)
-        except LocalKafkaError as error:
+        except LocalServerError as error:
             sys.exit(f"{name}: {error}")
         print(f"\n{section.markdown()}\n", flush=True)
         if arguments.write:

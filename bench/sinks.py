@@ -3,19 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 from pymongo import ReplaceOne
 
 from bench.contest import Contestant, Options, take_turns
+from bench.local_stores import elasticsearch, influxdb, liveanalytics, parquet
 from bench.report import Section, ratio, spread
+from bench.store_bench import BATCH_ROWS, StoreBench, batches
 from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Row, Sink
 from sinks.delivery import Delivery, DeliveryOptions, Refused
@@ -28,28 +30,11 @@ from tests.messages import record
 from tests.rows import records, rows
 from tests.services.mongodb import MongoServer
 
-T = TypeVar("T")
-
-_BATCH_ROWS = 1000
 _SINK, _CLIENT = "sink", "plain client"
 _WORK = (
     "The sink decodes JSON, batches and acknowledges; the plain client's requests are made before its clock"
     " starts."
 )
-
-
-class StoreBench(Protocol):
-    """A running store, empty whenever it is asked for a writer."""
-
-    name: str
-    remark: str
-    """What a reader must know of it."""
-
-    async def sink(self) -> Sink:
-        """Its sink; the store has its schema and no rows."""
-
-    async def client(self, rows: Sequence[Row]) -> Callable[[], Awaitable[None]]:
-        """What writes these rows, all made ready beforehand, in batches of 1,000; the store is the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +83,7 @@ def measure(options: Options) -> Section:
             for name, runs in outcomes.items()
         ],
         remarks=[
-            f"{count:,} rows in batches of {_BATCH_ROWS:,}. {_WORK}",
+            f"{count:,} rows in batches of {BATCH_ROWS:,}. {_WORK}",
             *_ratios(outcomes),
             *(store.remark for store in stores),
         ],
@@ -117,7 +102,7 @@ def _run_sink(store: StoreBench, count: int) -> Run:
     async def run() -> Run:
         sink = await store.sink()
         delivery = Delivery(sink, DeliveryOptions(), SinkMetrics(CollectorRegistry(), sink.name), _refuse)
-        chunks = _batches(list(records(rows(count))))
+        chunks = batches(list(records(rows(count))))
         delivering = asyncio.create_task(delivery.run())
         await (await delivery.take(_events(chunks[0][:1])))  # connected
         run = await _timed(partial(_deliver, delivery, chunks), count)
@@ -138,10 +123,6 @@ async def _timed(work: Callable[[], Awaitable[None]], count: int) -> Run:
     start_s, start_cpu_s = time.monotonic(), time.process_time()
     await work()
     return Run(rows=count, elapsed_s=time.monotonic() - start_s, cpu_s=time.process_time() - start_cpu_s)
-
-
-def _batches(of: Sequence[T]) -> list[Sequence[T]]:
-    return [of[start : start + _BATCH_ROWS] for start in range(0, len(of), _BATCH_ROWS)]
 
 
 def _events(chunk: Sequence[tuple[bytes, bytes]]) -> list[Event]:
@@ -194,7 +175,7 @@ class _MongoBench:
         requests = [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in documents]
 
         async def write() -> None:
-            for batch in _batches(requests):
+            for batch in batches(requests):
                 await collection.bulk_write(batch, ordered=False)
             await disconnect(client)
 
@@ -207,4 +188,10 @@ def _mongodb() -> Iterator[StoreBench]:
         yield _MongoBench(server)
 
 
-_STORES = (_mongodb,)
+_STORES: Sequence[Callable[[], AbstractContextManager[StoreBench]]] = (
+    _mongodb,
+    elasticsearch,
+    influxdb,
+    liveanalytics,
+    parquet,
+)

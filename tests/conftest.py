@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from app.local_broker.config import BrokerConfig, LocalKafkaError
+from app.local_broker.config import BrokerConfig, LocalServerError
 from app.local_broker.local_kafka import LocalKafka
 from tests.mosquitto import Mosquitto, find_mosquitto
 from tests.pipeline import Pipeline
@@ -43,7 +43,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     broker = LocalKafka(tmp_path_factory.mktemp("kafka"), _QUICK)
     try:
         started = broker.start()
-    except LocalKafkaError as error:
+    except LocalServerError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no broker: {error}")

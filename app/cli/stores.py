@@ -15,7 +15,11 @@ def _stores() -> None:
 
 
 @stores_app.command()
-def migrate(name: Annotated[str, typer.Argument(metavar="NAME", help="The store: mongodb.")]) -> None:
+def migrate(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The store: mongodb, timestream, elasticsearch or parquet.")
+    ],
+) -> None:
     """Make or bring up to date what a store needs: collections, indexes, schemas.
 
     Can be run again at any time, also while workers write.

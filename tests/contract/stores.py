@@ -15,6 +15,7 @@ class Store(ABC):
     """A running store, and sinks that write to it. `None` where a store has no such thing."""
 
     name: str
+    has_passwords = True
     port: int | None
     """Where its server listens."""
 
@@ -117,6 +118,3 @@ class MongoStore(Store):
         """Its storage engine goes on only after a restart, as mongod's does."""
         self._server.kill()
         self._server.start()
-
-
-STORES: list[type[Store]] = [MongoStore]

@@ -23,6 +23,10 @@ def test_reference_names_every_setting_and_marks_secrets() -> None:
         "SMARTBANK_KAFKA_PASSWORD",
         "SMARTBANK_TOKEN_KEYS",
         "SMARTBANK_MONGODB_URI",
+        "SMARTBANK_ELASTICSEARCH_API_KEY",
+        "SMARTBANK_ELASTICSEARCH_PASSWORD",
+        "SMARTBANK_INFLUXDB_TOKEN",
+        "SMARTBANK_PARQUET_URL",
     ]
 
 
