@@ -10,18 +10,15 @@ from sketches.likeness import Bounds
 
 def book_of(settings: Settings, key: TokenKey) -> Book:
     """Every sketch and view, with the parameters that `settings` ask for."""
-    card_testing = Bounds(
-        window_ms=round(settings.card_testing_window_s * 1000),
-        max_amount=settings.card_testing_max_amount,
-        min_cards=settings.card_testing_min_cards,
-    )
     panes = Panes(
         pane_ms=settings.view_pane_s * 1000,
         kept_ms=settings.view_retention_s * 1000,
         high_value=settings.high_value_amount,
     )
     return Book(
-        sketches=sketch_entries(tokenizer(key, "device"), tokenizer(key, "row"), card_testing),
+        sketches=sketch_entries(
+            tokenizer(key, "device"), tokenizer(key, "row"), card_testing_bounds(settings)
+        ),
         views=view_entries(panes),
         options=Options(
             seen_ms=round(1000 * (settings.repeat_window_s + settings.grace_period_s) + 3_600_000),
@@ -30,4 +27,13 @@ def book_of(settings: Settings, key: TokenKey) -> Book:
         ),
         snapshot_interval_s=settings.snapshot_interval_s,
         snapshot_records=settings.snapshot_max_records,
+    )
+
+
+def card_testing_bounds(settings: Settings) -> Bounds:
+    """What is looked at for card testing, and what makes a cluster."""
+    return Bounds(
+        window_ms=round(settings.card_testing_window_s * 1000),
+        max_amount=settings.card_testing_max_amount,
+        min_cards=settings.card_testing_min_cards,
     )

@@ -5,6 +5,7 @@ import sys
 
 from app.local_broker.config import LocalKafkaError
 from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, throughput
+from bench.anonymity import measure as anonymity
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -19,8 +20,9 @@ _BENCHMARKS = {
     "gateway": gateway.measure,
     "bridge": bridge.measure,
     "simulate": simulate.measure,
+    "anonymity": anonymity.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "anonymity"}
 
 
 def main() -> None:
@@ -57,7 +59,7 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay, files, simulate: records; bridge: messages",
+        help="throughput: fixes, and as many purchases; replay, files, simulate, anonymity: records; bridge: messages",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

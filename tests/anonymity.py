@@ -57,7 +57,9 @@ def row(number: int = 0, **fields: Any) -> Row:
     return Row(**(values | fields))
 
 
-def rows(least: int = 0, most: int = 25, amounts: tuple[float, ...] = (-1.0, 0.0, 9.99, 10.0, 45.0, 99.0, 100.0)) -> st.SearchStrategy[list[Row]]:
+def rows(
+    least: int = 0, most: int = 25, amounts: tuple[float, ...] = (-1.0, 0.0, 9.99, 10.0, 45.0, 99.0, 100.0)
+) -> st.SearchStrategy[list[Row]]:
     """Rows of few people, who may come again and again, with few merchants; each with a token of its own."""
     one = st.fixed_dictionaries(
         {

@@ -16,6 +16,7 @@ from app.cli.kafka import kafka_app
 from app.cli.privacy import privacy_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
+from app.cli.query import query
 from app.cli.reconcile import reconcile
 from app.cli.replay import replay
 from app.cli.schemas import schemas
@@ -47,6 +48,7 @@ for command in (
     choose_k,
     explain,
     tail,
+    query,
     reconcile,
     doctor,
     settings,

@@ -56,9 +56,15 @@ def test_a_group_below_k_is_found() -> None:
 
 def test_a_group_below_l_is_found() -> None:
     """Two rows without a merchant are not two merchants, and not one."""
-    assert audit(published("a", "a")).problems(2, 2) == ["a group has 1 different merchants, fewer than l = 2"]
-    assert audit(published("a", None)).problems(2, 2) == ["a group has 1 different merchants, fewer than l = 2"]
-    assert audit(published(None, None)).problems(2, 1) == ["a group has 0 different merchants, fewer than l = 1"]
+    assert audit(published("a", "a")).problems(2, 2) == [
+        "a group has 1 different merchants, fewer than l = 2"
+    ]
+    assert audit(published("a", None)).problems(2, 2) == [
+        "a group has 1 different merchants, fewer than l = 2"
+    ]
+    assert audit(published(None, None)).problems(2, 1) == [
+        "a group has 0 different merchants, fewer than l = 1"
+    ]
 
 
 def test_a_repeat_counts_once_and_another_row_under_its_token_is_a_conflict() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from privacy.anonymity.anonymizer import Anonymizer, Released, Suppressed, Target
-from privacy.anonymity.tally import Tally
 from privacy.anonymity.row import Row
+from privacy.anonymity.tally import Tally
 from tests.anonymity import HIERARCHIES, NOON, SMALL, broken_groups, is_true, left, outcomes, row, rows
 
 
@@ -86,7 +86,7 @@ def test_without_a_time_limit_nothing_is_due() -> None:
 
 
 def test_one_person_is_one_however_often_they_buy() -> None:
-    """k counts people, not rows."""
+    """K counts people, not rows."""
     found = outcomes([row(n, person="the same") for n in range(50)], Target(k=2, l=1, delta=10))
     assert {each.reason for each in found if isinstance(each, Suppressed)} == {"too_few_people"}
     assert len(found) == 50
@@ -191,7 +191,9 @@ def test_no_group_is_too_small_among_skewed_people() -> None:
             person=f"p{people[number]}",
             merchant=f"m{shops[number]}",
         )
-        found = anonymizer.take(each, 0) if number < count - 1 else anonymizer.take(each, 0) + anonymizer.flush()
+        found = (
+            anonymizer.take(each, 0) if number < count - 1 else anonymizer.take(each, 0) + anonymizer.flush()
+        )
         seen += len(left(found))
         tally.take(found)
         problems += broken_groups([o for o in found if isinstance(o, Released) and not o.is_reuse], 10, 2)

@@ -74,7 +74,9 @@ def test_the_loss_of_a_box_is_the_mean_of_its_axes() -> None:
     generaliser = Generaliser(SMALL)
     one, other = (
         generaliser.codes(row(1, latitude_deg=37.33, amount=5.0, merchant_category="Hotel")),
-        generaliser.codes(row(2, latitude_deg=38.33, amount=15.0, merchant_category="Flight", device_type=None)),
+        generaliser.codes(
+            row(2, latitude_deg=38.33, amount=15.0, merchant_category="Flight", device_type=None)
+        ),
     )
     assert one is not None
     assert other is not None
