@@ -59,7 +59,8 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay, files, simulate, anonymity: records; bridge: messages",
+        help="throughput: fixes, and as many purchases; bridge: messages; anonymity: rows, 20,000 at most;"
+        " replay, files, simulate: records",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

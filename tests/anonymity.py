@@ -99,21 +99,22 @@ def broken_groups(found: Sequence[Outcome], k: int, merchants: int) -> list[str]
     problems = []
     members: defaultdict[tuple[object, ...], list[Row]] = defaultdict(list)
     for outcome in found:
-        if isinstance(outcome, Released):
-            of = {each.row.row_token: each.row for each in outcome.members}
-            for published in outcome.rows():
-                group = tuple(getattr(published, name) for name in QUASI_IDENTIFIERS)
-                members[group].append(of[published.row_token])
-                if outcome.is_reuse:
-                    if len(_people(members[group])) < k:
-                        problems.append("a row joined a group that was none")
-                elif published.group_size != len(_people(of.values())):
-                    problems.append("a group says a wrong size")
-            if not outcome.is_reuse and len(_people(of.values())) < k:
-                problems.append("a group has too few people of its own")
-    for group in members.values():
-        if len(_people(group)) < k or len({each.merchant for each in group if each.merchant}) < merchants:
-            problems.append("rows that look alike have too few people or merchants")
+        if not isinstance(outcome, Released):
+            continue
+        published = outcome.rows()
+        [shape] = {tuple(getattr(each, name) for name in QUASI_IDENTIFIERS) for each in published}
+        own = [each.row for each in outcome.members]
+        if outcome.is_reuse:
+            if len(_people(members[shape])) < k:
+                problems.append("a row joined a group that was none")
+        elif len(_people(own)) < k or {each.group_size for each in published} != {len(_people(own))}:
+            problems.append("a group has too few people of its own, or says a wrong number")
+        members[shape] += own
+    problems += [
+        "rows that look alike have too few people or merchants"
+        for group in members.values()
+        if len(_people(group)) < k or len({each.merchant for each in group if each.merchant}) < merchants
+    ]
     return problems
 
 

@@ -20,10 +20,10 @@ class _Cluster:
 class Castle:
     """One pass over a table; `beta` clusters at most, `mu` of them for the threshold of what they may lose.
 
-    k counts people and l merchants, as in section 5 of the paper. A row that expires in a cluster which is too
-    small joins a published cluster that covers it; else its cluster is merged with the nearest ones until it
-    is large enough; a row whose cluster is smaller than half of all others is an outlier and suppressed.
-    Clusters that would do for two groups are split into nearest neighbours before they are published.
+    k counts people and l merchants. A row that expires in a cluster which is too small joins a published one
+    that covers it; else its cluster is merged with the nearest ones until it is large enough; a row whose
+    cluster is smaller than half of all others is an outlier and suppressed. Clusters that would do for two
+    groups are split into nearest neighbours before they are published.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Castle:
                 del self._published[: -self._beta]
 
     def _split(self, members: list[int]) -> list[list[int]]:
-        """A row and its k - 1 nearest neighbours of other people, again and again; the rest to the nearest."""
+        """A row and its k - 1 nearest neighbours of others, again and again; the rest to the nearest."""
         people = {int(self._table[PERSON, member]) for member in members}
         if len(people) < 2 * self._k:
             return [members]

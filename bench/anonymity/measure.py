@@ -1,4 +1,4 @@
-"""What anonymity costs: information beside batch anonymizers and CASTLE, and CPU with all that a row needs."""
+"""What anonymity costs: information, beside batch anonymizers and CASTLE, and CPU."""
 
 import time
 from collections.abc import Sequence

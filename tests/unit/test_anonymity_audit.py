@@ -1,4 +1,4 @@
-"""The audit finds what is wrong with published rows; risks, silhouettes and knees are what they are by hand."""
+"""The audit finds what is wrong with published rows; risks, silhouettes and knees are as by hand."""
 
 from random import Random
 
@@ -97,7 +97,7 @@ def test_t_is_the_one_of_pycanon(pairs: list[tuple[str, str]]) -> None:
 
 
 def test_risks_by_hand() -> None:
-    """Three people in a group; six in the file could be, as to place and time; a fourth row is of one of them."""
+    """Three people in a group; six in the file could be in it; a fourth row is of one of them."""
     rows = [row(n) for n in range(3)]
     others = [row(n, person=f"person {n}") for n in range(10, 13)]
     [group] = outcomes(rows, Target(k=3, l=1, delta=9))

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,13 +33,18 @@ def events(tmp_path: Path) -> Path:
             Merchant=f"Shop {number % 8}",
             Merchant_category=("Restaurant", "Fuel")[number % 2],
             Transaction_device="mobile",
-            **{"User ID": f"U{number % 12}"},
+            **user(f"U{number % 12}"),
         )
         for number in range(40)
     ]
-    nobody = purchase("nobody", "phone-x", NOON_MS + 50_000, **{"User ID": None})
+    nobody = purchase("nobody", "phone-x", NOON_MS + 50_000, **user(None))
     write_events(path, [*bought, nobody, purchase("bad", "phone-x", NOON_MS + 51_000, Amount="much")])
     return path
+
+
+def user(user_id: str | None) -> dict[str, Any]:
+    """The field whose name has a space."""
+    return {"User ID": user_id}
 
 
 def run(*arguments: object) -> Result:
