@@ -130,7 +130,8 @@ class Buffer:
     def _grow(self, table: Codes, seed: int, k: int, merchants: int) -> list[int]:
         """The columns of a group within `table`; none where it has too few people or merchants."""
         points, persons, shops = table[:AXES], table[_PERSON], table[_MERCHANT]
-        low, high = points[:, seed : seed + 1], points[:, seed : seed + 1]
+        low = high = points[:, seed : seed + 1]
+        losses, lost = self._generaliser.losses(np.minimum(points, low), np.maximum(points, high)), 0.0
         chosen, met, seen = [seed], _without_none(persons[seed]), _without_none(shops[seed])
         free, new_shop = (persons != _NOBODY) & (persons != persons[seed]), shops != shops[seed]
         new_shop &= shops != _NOBODY
@@ -141,17 +142,20 @@ class Buffer:
                 eligible = free & new_shop
             else:
                 eligible = free
-            lows, highs = np.minimum(points, low), np.maximum(points, high)
-            loss = np.where(eligible, self._generaliser.losses(lows, highs), _NEVER)
-            best = int(loss.argmin())
-            if loss[best] == _NEVER:
+            ranked = np.where(eligible, losses, _NEVER)
+            best = int(ranked.argmin())
+            if ranked[best] == _NEVER:
                 return []
             chosen.append(best)
             met |= _without_none(persons[best])
             seen |= _without_none(shops[best])
             free &= persons != persons[best]
             new_shop &= shops != shops[best]
-            low, high = lows[:, best : best + 1], highs[:, best : best + 1]
+            point = points[:, best : best + 1]
+            low, high = np.minimum(low, point), np.maximum(high, point)
+            if losses[best] > lost:  # else what the others would lose is hardly another
+                lost = losses[best]
+                losses = self._generaliser.losses(np.minimum(points, low), np.maximum(points, high))
         return chosen
 
     def _line(self, line: int) -> npt.NDArray[np.int64]:
