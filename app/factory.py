@@ -1,13 +1,16 @@
 """Where the Faust apps are put together."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
+from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from agents import detect, sketch
+from agents import anonymize, detect, publish, sketch
+from app.anonymity.reading import anonymizer_maker
 from app.card_testing import watch_card_testing
 from app.checked_app import CheckedApp
 from app.connection import connection_of
@@ -23,12 +26,14 @@ from app.topics import AppTopics, Topics, topics_of
 from detection.profile import PaperProfile
 from models.location_fix import LocationFix
 from models.transaction import Transaction
+from privacy.tokens import TokenKey, tokenizer
 from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.log_rate import limit_log_rate
 from streaming.recovery import RecoveryMetrics
 from streaming.repartition import Repartitioner
 from tables.cases import CaseTable
+from tables.groups import GroupTable
 from tables.latest_locations import make_latest_locations
 from tables.snapshots import SnapshotTable
 from tables.tracks import make_tracks
@@ -94,12 +99,22 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
     )
     metrics = sketch.SketchMetrics(registry)
     desks = sketch.Desks(app, tables, book_of(settings, key), metrics)
-    names = sketch.Names(
-        decisions=topics.transaction_decisions.name,
+    decisions = topics.transaction_decisions.name
+    publications = publish.Publications(
+        app,
+        app.tables.add(GroupTable(app, settings.topic_partitions)),
+        publish.Anonymity(make=anonymizer_maker(settings), row_token_of=_row_tokens(key)),
+        topic=topics.anonymized_transactions.name,
+        committed_offset_of=lambda partition: app.consumer.committed_offset(TP(decisions, partition)),
+        metrics=anonymize.AnonymityMetrics(registry),
+    )
+    names = publish.Names(
+        decisions=decisions,
         alerts=topics.potential_fraud.name,
+        anonymized=topics.anonymized_transactions.name,
         dead_letters=topics.dead_letters.name,
     )
-    sketch.connect(app, inputs, names, desks, metrics)
+    publish.connect(app, inputs, names, desks, publications, metrics=metrics)
     gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(key))
     serve_queries(app, gatherer, pane_ms=settings.view_pane_s * 1000)
     watch_card_testing(
@@ -113,6 +128,11 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
+
+
+def _row_tokens(key: TokenKey) -> Callable[[str, int], str]:
+    tokenize = tokenizer(key, "row")
+    return lambda text, _time_ms: tokenize(text)
 
 
 def _chunk_options(settings: Settings, topics: AppTopics, registry: CollectorRegistry) -> ChunkOptions:

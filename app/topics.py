@@ -15,6 +15,7 @@ from models.decision import Decision
 from models.flagged_transaction import FlaggedTransaction
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
+from models.published_group import PublishedGroup
 from models.transaction import Transaction
 from sketches.notebook import Snapshot
 
@@ -80,11 +81,12 @@ class Topics:
     transaction_decisions: TopicSpec
     potential_fraud: TopicSpec
     dead_letters: TopicSpec
-    anonymized_transactions: TopicSpec
     card_testing_alerts: TopicSpec
+    anonymized_transactions: TopicSpec
     sketches_changelog: TopicSpec
     views_changelog: TopicSpec
     devices_changelog: TopicSpec
+    groups_changelog: TopicSpec
 
     @property
     def all(self) -> tuple[TopicSpec, ...]:
@@ -100,11 +102,12 @@ class Topics:
             self.transaction_decisions,
             self.potential_fraud,
             self.dead_letters,
-            self.anonymized_transactions,
             self.card_testing_alerts,
+            self.anonymized_transactions,
             self.sketches_changelog,
             self.views_changelog,
             self.devices_changelog,
+            self.groups_changelog,
         )
 
     @property
@@ -142,8 +145,13 @@ class Topics:
                 self.transaction_decisions,
                 self.potential_fraud,
             ),
-            keeps=(self.sketches_changelog, self.views_changelog, self.devices_changelog),
-            writes=(self.card_testing_alerts, self.dead_letters),
+            keeps=(
+                self.sketches_changelog,
+                self.views_changelog,
+                self.devices_changelog,
+                self.groups_changelog,
+            ),
+            writes=(self.anonymized_transactions, self.card_testing_alerts, self.dead_letters),
         )
 
 
@@ -253,6 +261,15 @@ def topics_of(settings: Settings) -> Topics:
             doc="State of the publisher: what was counted of each device, and where it usually is (msgpack).",
             zone="restricted",
             compacted=True,
+        ),
+        groups_changelog=TopicSpec(
+            name=f"{publisher_id}-groups-changelog",
+            value=PublishedGroup,
+            doc="State of the publisher: published rows whose inputs may be read again (msgpack).",
+            key_doc="Offset of the group's last decision, 8 bytes, big-endian.",
+            zone="restricted",
+            compacted=True,
+            max_message_bytes=16 * 1024**2,
         ),
         anonymized_transactions=TopicSpec(
             name="anonymized_transactions",

@@ -1,11 +1,15 @@
 """What the settings ask of anonymity: its target, and the hierarchies out of their file."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from random import SystemRandom
 from typing import Final
 
+import msgspec
+
 from app.settings import PREFIX, Settings
-from privacy.anonymity.anonymizer import Target
+from privacy.anonymity.anonymizer import Anonymizer, Target
 from privacy.anonymity.hierarchies import Hierarchies
 from streaming.errors import ConfigError
 
@@ -32,6 +36,14 @@ def target_of(
             " merchants; raise it"
         )
     return target
+
+
+def anonymizer_maker(settings: Settings) -> Callable[[], Anonymizer]:
+    """What makes a worker's anonymizers, one for each partition; rows wait no longer than the limit."""
+    hierarchies = hierarchies_of(settings)
+    limit_ms = round(settings.anonymity_limit_s * 1000)
+    target = msgspec.structs.replace(target_of(settings), limit_ms=limit_ms)
+    return lambda: Anonymizer(hierarchies, target, SystemRandom())
 
 
 def hierarchies_of(settings: Settings) -> Hierarchies:

@@ -27,6 +27,7 @@ from models.flagged_transaction import FlaggedTransaction
 from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
+from models.published_group import PublishedGroup
 from models.transaction import Transaction
 from sketches.notebook import Snapshot
 
@@ -127,6 +128,7 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.sketches_changelog.name: SNAPSHOT,
     TOPICS.views_changelog.name: SNAPSHOT,
     TOPICS.devices_changelog.name: SNAPSHOT,
+    TOPICS.groups_changelog.name: PublishedGroup((7,), (b"k1:00",), (b"{}",)),
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
     TOPICS.anonymized_transactions.name: ANONYMIZED,
