@@ -1,6 +1,5 @@
 """Where the Faust apps are put together."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,11 @@ from app.queries import serve_queries
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
 from app.sketch_book import book_of, card_testing_bounds
-from app.token_key import token_key_of
+from app.token_keys import LOOK_PERIOD_S, LiveTokens
 from app.topics import AppTopics, Topics, topics_of
 from detection.profile import PaperProfile
 from models.location_fix import LocationFix
 from models.transaction import Transaction
-from privacy.tokens import TokenKey, tokenizer
 from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.log_rate import limit_log_rate
@@ -55,6 +53,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     )
     inputs = read_in_chunks(app, _chunk_options(settings, topics.detector, registry))
     profile = profile_of(settings)
+    tokens = LiveTokens(settings, ahead_s=settings.max_clock_skew_s)
     make_states = make_latest_locations if isinstance(profile, PaperProfile) else make_tracks
     tables = detect.Tables(
         states=app.tables.add(make_states(app, settings.topic_partitions)),
@@ -65,10 +64,11 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         inputs,
         _outputs(topics),
         tables,
-        detector_of(settings, profile),
+        detector_of(settings, profile, tokens),
         repartitioner=Repartitioner(registry),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
+    follow_key_file(app, tokens)
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
@@ -81,7 +81,7 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
     """
     topics = topics_of(settings)
     connection = connection_of(settings)
-    key = token_key_of(settings)
+    tokens = LiveTokens(settings, ahead_s=settings.max_clock_skew_s)
     app = CheckedApp(
         settings.publisher_id,
         connection=connection,
@@ -98,12 +98,12 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
         }
     )
     metrics = sketch.SketchMetrics(registry)
-    desks = sketch.Desks(app, tables, book_of(settings, key), metrics)
+    desks = sketch.Desks(app, tables, book_of(settings, tokens), metrics)
     decisions = topics.transaction_decisions.name
     publications = publish.Publications(
         app,
         app.tables.add(GroupTable(app, settings.topic_partitions)),
-        publish.Anonymity(make=anonymizer_maker(settings), row_token_of=_row_tokens(key)),
+        publish.Anonymity(make=anonymizer_maker(settings), row_token_of=tokens.tokenizer("row")),
         topic=topics.anonymized_transactions.name,
         committed_offset_of=lambda partition: app.consumer.committed_offset(TP(decisions, partition)),
         metrics=anonymize.AnonymityMetrics(registry),
@@ -115,7 +115,7 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
         dead_letters=topics.dead_letters.name,
     )
     publish.connect(app, inputs, names, desks, publications, metrics=metrics)
-    gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(key))
+    gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(tokens.keys))
     serve_queries(app, gatherer, pane_ms=settings.view_pane_s * 1000)
     watch_card_testing(
         app,
@@ -125,14 +125,10 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
         every_s=settings.card_testing_check_s,
         registry=registry,
     )
+    follow_key_file(app, tokens)
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
-
-
-def _row_tokens(key: TokenKey) -> Callable[[str, int], str]:
-    tokenize = tokenizer(key, "row")
-    return lambda text, _time_ms: tokenize(text)
 
 
 def _chunk_options(settings: Settings, topics: AppTopics, registry: CollectorRegistry) -> ChunkOptions:
@@ -180,6 +176,15 @@ def faust_options(settings: Settings, app_id: str, web_port: int) -> dict[str, A
         "web_host": settings.web_host,
         "web_port": web_port or 6066,
     }
+
+
+def follow_key_file(app: faust.App, tokens: LiveTokens) -> None:
+    """Let a worker take keys that are added to the file while it runs."""
+
+    async def look_for_new_keys() -> None:
+        tokens.refresh()
+
+    app.timer(LOOK_PERIOD_S)(look_for_new_keys)
 
 
 def _outputs(topics: Topics) -> detect.Outputs:

@@ -92,8 +92,18 @@ class Settings:
     )
     token_key_file: str = _setting(
         "",
-        "File with a line KEY_ID:SECRET (hex, 32 bytes or more) for card and user tokens. Empty: a"
-        " development key is made under .run/, with a warning.",
+        "File with the keys of the tokens, lines KEY_ID:SECRET (hex, 32 bytes or more) and the beginning of"
+        " each one's period (docs/keys.md). Empty: a development key is made under .run/, with a warning.",
+    )
+    token_keys: str = _setting(
+        "",
+        "The same lines, with ; between them, instead of a file: read once, so a rotation needs a restart.",
+        secret=True,
+    )
+    audit_file: str = _setting(
+        "",
+        "File to which `reveal` adds a line for everything that it decrypts or resolves, before it shows it."
+        " Empty: .run/audit.jsonl.",
     )
 
     anonymity_k: int = _setting(

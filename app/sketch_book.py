@@ -2,13 +2,14 @@
 
 from agents.sketch import Book
 from app.settings import Settings
-from privacy.tokens import TokenKey, tokenizer
+from app.token_keys import LiveTokens
+from privacy.tokens import TokenKeys
 from sketches.book import Panes, sketch_entries, view_entries
 from sketches.desk import Options
 from sketches.likeness import Bounds
 
 
-def book_of(settings: Settings, key: TokenKey) -> Book:
+def book_of(settings: Settings, tokens: TokenKeys | LiveTokens) -> Book:
     """Every sketch and view, with the parameters that `settings` ask for."""
     panes = Panes(
         pane_ms=settings.view_pane_s * 1000,
@@ -17,7 +18,7 @@ def book_of(settings: Settings, key: TokenKey) -> Book:
     )
     return Book(
         sketches=sketch_entries(
-            tokenizer(key, "device"), tokenizer(key, "row"), card_testing_bounds(settings)
+            tokens.tokenizer("device"), tokens.tokenizer("row"), card_testing_bounds(settings)
         ),
         views=view_entries(panes),
         options=Options(

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, throughput
+from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, throughput, tokens
 from bench.anonymity import measure as anonymity
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
@@ -20,9 +20,10 @@ _BENCHMARKS = {
     "gateway": gateway.measure,
     "bridge": bridge.measure,
     "simulate": simulate.measure,
+    "tokens": tokens.measure,
     "anonymity": anonymity.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "anonymity"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "tokens", "anonymity"}
 
 
 def main() -> None:
@@ -59,8 +60,8 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; bridge: messages; anonymity: rows, 20,000 at most;"
-        " replay, files, simulate: records",
+        help="throughput: fixes, and as many purchases; others: records; bridge: messages; anonymity:"
+        " rows, 20,000 at most",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

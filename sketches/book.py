@@ -25,7 +25,7 @@ from sketches.sliding_count import SlidingCount
 from sketches.tally import Tally
 from sketches.weighted_reservoir import MAX_WEIGHT, MIN_WEIGHT, WeightedReservoir
 
-Tokenize = Callable[[str], str]
+TokenizeAt = Callable[[str, int], str]
 Stream = Literal["decisions", "firsts", "finals", "flags", "alerts"]
 """Which facts: all of decisions; of transactions when they are first seen, final, first flagged; alerts."""
 
@@ -75,9 +75,12 @@ class Panes:
 
 
 def sketch_entries(
-    device_token_of: Tokenize, transaction_token_of: Tokenize, card_testing: Bounds
+    device_token_of: TokenizeAt, transaction_token_of: TokenizeAt, card_testing: Bounds
 ) -> tuple[Entry, ...]:
-    """What the table `sketches` holds. Devices and transactions are tokens in it, as cards and people."""
+    """What the table `sketches` holds. Devices and transactions are tokens in it, as cards and people.
+
+    Tokens are of the time at which the card was used, milliseconds since the epoch (docs/keys.md).
+    """
     return (
         *_distinct_entries("distinct", "firsts"),
         *_distinct_entries("flagged_distinct", "flags"),
@@ -310,10 +313,10 @@ def _take_categories(sketch: FrequentItems, facts: Sequence[DecisionFact]) -> No
         sketch.update(category_of(fact.decision))
 
 
-def _take_devices(token_of: Tokenize) -> Callable[[FrequentItems, Sequence[DecisionFact]], None]:
+def _take_devices(token_of: TokenizeAt) -> Callable[[FrequentItems, Sequence[DecisionFact]], None]:
     def take(sketch: FrequentItems, facts: Sequence[DecisionFact]) -> None:
         for fact in facts:
-            sketch.update(token_of(fact.decision.device_id))
+            sketch.update(token_of(fact.decision.device_id, _event_ms(fact.decision)))
 
     return take
 
@@ -334,14 +337,14 @@ def _take_weighted_samples(sketch: WeightedReservoir, facts: Sequence[DecisionFa
         sketch.update(fact.sample, min(weight, MAX_WEIGHT) if weight >= MIN_WEIGHT else 0.0)
 
 
-def _take_likeness(token_of: Tokenize) -> Callable[[Likeness, Sequence[DecisionFact]], None]:
+def _take_likeness(token_of: TokenizeAt) -> Callable[[Likeness, Sequence[DecisionFact]], None]:
     def take(sketch: Likeness, facts: Sequence[DecisionFact]) -> None:
         most_amount = sketch.bounds.max_amount
         for fact in facts:
             use = fact.decision
             if use.amount <= most_amount and use.card_token is not None:
                 sketch.update(
-                    transaction_id=token_of(use.transaction_id),
+                    transaction_id=token_of(use.transaction_id, _event_ms(use)),
                     card=use.card_token,
                     category=category_of(use),
                     merchant=merchant_of(use),

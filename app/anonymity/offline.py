@@ -11,12 +11,11 @@ from app.decoders import input_decoders
 from app.replay import replay
 from app.rules import detector_of
 from app.settings import Settings
-from app.token_key import token_key_of
+from app.token_keys import token_keys_of
 from app.topics import topics_of
 from models.dead_letter import DeadLetter
 from privacy.anonymity.anonymizer import Anonymizer, Outcome
 from privacy.anonymity.row import Row
-from privacy.tokens import tokenizer
 from sources.event_file import Event
 
 _SECRET_BYTES = 32
@@ -39,13 +38,15 @@ def judged_rows(
     events: Iterable[Event], settings: Settings, on_dead_letter: Callable[[DeadLetter], None]
 ) -> Iterator[Row]:
     """What `replay` ends with, of each transaction. Whether a place is usual is not known here."""
-    row_token = tokenizer(token_key_of(settings), "row")
+    row_token = token_keys_of(settings).tokenizer("row")
     decoders = input_decoders(topics_of(settings))
     for result in replay(events, decoders, detector_of(settings), settings.max_clock_skew_s):
         if isinstance(result, DeadLetter):
             on_dead_letter(result)
         elif result.decision.stage == "final":
-            yield Row.of(result.decision, row_token(result.decision.transaction_id))
+            decision = result.decision
+            used_ms = int(decision.transaction_time.timestamp() * 1000)
+            yield Row.of(decision, row_token(decision.transaction_id, used_ms))
 
 
 def outcomes_of(rows: Iterable[Row], anonymizer: Anonymizer) -> Iterator[Outcome]:

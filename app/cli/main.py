@@ -13,12 +13,14 @@ from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
+from app.cli.keys import keys_app
 from app.cli.privacy import privacy_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
 from app.cli.query import query
 from app.cli.reconcile import reconcile
 from app.cli.replay import replay
+from app.cli.reveal import reveal
 from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
@@ -36,6 +38,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
+cli.add_typer(keys_app, name="keys")
 cli.add_typer(privacy_app, name="privacy")
 for command in (
     demo,
@@ -49,6 +52,7 @@ for command in (
     explain,
     tail,
     query,
+    reveal,
     reconcile,
     doctor,
     settings,

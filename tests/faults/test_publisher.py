@@ -15,10 +15,9 @@ import pytest
 
 from app.decoders import decoders_of
 from app.sketch_book import book_of
-from app.token_key import token_key_of
+from app.token_keys import token_keys_of
 from app.topics import TopicSpec
 from models.anonymized_transaction import AnonymizedTransaction
-from privacy.tokens import tokenizer
 from sketches.desk import Desk, Message, Notebooks
 from sketches.notebook import Notebook, Snapshot
 from tests.decided import Line, decided, fixes
@@ -59,11 +58,12 @@ def test_every_count_equals_that_of_an_undisturbed_run(pipeline: Pipeline, momen
 def _assert_published_once_and_among_enough_people(pipeline: Pipeline) -> None:
     """No transaction in two ways, none that is not final, and no group of fewer than K people."""
     settings, topics = pipeline.settings, pipeline.topics
-    token_of = tokenizer(token_key_of(settings), "row")
+    token_of = token_keys_of(settings).tokenizer("row")
     people = {}
     for each in pipeline.decisions():
         if each.stage == "final":
-            people[token_of(each.transaction_id).encode()] = each.user_token
+            used_ms = int(each.transaction_time.timestamp() * 1000)
+            people[token_of(each.transaction_id, used_ms).encode()] = each.user_token
     rows: dict[bytes, bytes] = {}
     for record in pipeline.records(topics.anonymized_transactions):
         assert rows.setdefault(record.key, record.value) == record.value
@@ -99,7 +99,7 @@ def _sketched(pipeline: Pipeline) -> tuple[TopicSpec, ...]:
 def _undisturbed(pipeline: Pipeline) -> dict[tuple[str, int, bytes], Snapshot]:
     """What a desk makes of the very records of each partition, read once and in order."""
     topics, settings = pipeline.topics, pipeline.settings
-    book = book_of(settings, token_key_of(settings))
+    book = book_of(settings, token_keys_of(settings))
     keeps = _sketched(pipeline)
     rows: dict[tuple[str, int, bytes], Snapshot] = {}
     messages = {topic: _messages(pipeline, topic) for topic in topics.publisher.reads}
