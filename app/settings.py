@@ -118,7 +118,7 @@ class Settings:
     anonymity_delta: int = _setting(
         1000,
         "Rows of a worker that may come after one before it is published. Higher: more exact, later, more"
-        " memory (2 kB each).",
+        " memory.",
         least=1,
     )
     anonymity_limit_s: float = _setting(

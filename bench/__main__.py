@@ -17,6 +17,7 @@ from bench import (
     throughput,
     tokens,
 )
+from bench.anonymity import measure as anonymity
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -33,8 +34,9 @@ _BENCHMARKS = {
     "simulate": simulate.measure,
     "tokens": tokens.measure,
     "sinks": sinks.measure,
+    "anonymity": anonymity.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "tokens", "sinks"}
+_WITHOUT_PEER = set(_BENCHMARKS) - {"throughput", "latency", "recovery"}
 
 
 def main() -> None:
@@ -72,7 +74,7 @@ def _arguments() -> argparse.Namespace:
         type=int,
         default=200_000,
         help="throughput: fixes, and as many purchases; others: records; bridge: messages; sinks: ten times"
-        " the rows",
+        " the rows; anonymity: rows, 20,000 at most",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")
