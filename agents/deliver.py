@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import faust
 
-from models.dead_letter import DeadLetter
+from agents.refusals import send_dead_letter
 from sinks.delivery import Delivery, PutAside, Refused
 from streaming.chunk import Chunk
 from streaming.chunk_app import chunk_agent
@@ -23,6 +23,7 @@ def connect(app: faust.App, inputs: faust.Topic, delivery: Delivery) -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(delivery.run())
                 async for chunk in chunks:
+                    chunk.hurry = delivery.hurry
                     chunk.acknowledge_after([await delivery.take(chunk.events)])
         except ExceptionGroup as group:  # what ends one of several tasks comes in a group
             raise group.exceptions[0] from None
@@ -34,18 +35,7 @@ def dead_letters_of(app: faust.App, topic: str, store: str) -> PutAside:
     async def put_aside(refused: Sequence[Refused]) -> None:
         outbox = Outbox(producer_of(app))
         for (tp, record, _), error in refused:
-            letter = DeadLetter.of(
-                reason_code=error.reason_code,
-                reason=error.reason,
-                topic=tp.topic,
-                partition=tp.partition,
-                offset=record.offset,
-                timestamp_ms=record.timestamp,
-                key=record.key,
-                value=record.value,
-                store=store,
-            )
-            await outbox.send(topic, letter.key, letter.value, headers=letter.headers)
+            await send_dead_letter(outbox, topic, tp, record, error, store=store)
         await asyncio.gather(*outbox.sends)
 
     return put_aside

@@ -81,7 +81,6 @@ def create_sink(settings: Settings, name: str, registry: CollectorRegistry) -> f
             fetch_wait_s=settings.fetch_wait_s,
             settle_timeout_s=settings.settle_timeout_s,
             may_repeat=True,
-            on_settle=delivery.hurry,
         ),
     )
     deliver.connect(app, inputs, delivery)

@@ -33,10 +33,6 @@ _POLL_WHILE_IDLING_S = 0.02
 _SETTLE_CHECK_S = 0.01
 
 
-def _nothing() -> None:
-    """Where nothing is to be done."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkOptions:
     """How chunks are read. `inputs`: co-partitioned topics; their order breaks ties of the timestamp."""
@@ -54,8 +50,6 @@ class ChunkOptions:
     may_repeat: bool = False
     """Begun chunks that are not acknowledged at a rebalance are left to the next owner, instead of ending the
     worker. For work that may be done again at any time, also by two workers at once: it has no tables."""
-    on_settle: Callable[[], None] = _nothing
-    """Called when begun chunks must come to their end: at a rebalance, and before the worker stops."""
 
 
 class ChunkConsumer(internals.OpenConsumer):
@@ -120,7 +114,6 @@ class ChunkConsumer(internals.OpenConsumer):
 
     async def _settle(self) -> None:
         """Wait until every chunk that was begun is acknowledged, commit, and leave true changelogs."""
-        self._options.on_settle()
         deadline_s = time.monotonic() + self._options.settle_timeout_s
         while not all(map(self.is_settled, self._ledgers)):
             if self._lost is not None:
