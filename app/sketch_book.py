@@ -3,6 +3,7 @@
 from agents.sketch import Book
 from app.settings import Settings
 from privacy.tokens import TokenKey, tokenizer
+from sketches.audits import audits
 from sketches.book import Panes, sketch_entries, view_entries
 from sketches.desk import Options
 from sketches.likeness import Bounds
@@ -20,9 +21,11 @@ def book_of(settings: Settings, key: TokenKey) -> Book:
         kept_ms=settings.view_retention_s * 1000,
         high_value=settings.high_value_amount,
     )
+    device_token_of = tokenizer(key, "device")
     return Book(
-        sketches=sketch_entries(tokenizer(key, "device"), tokenizer(key, "row"), card_testing),
+        sketches=sketch_entries(device_token_of, tokenizer(key, "row"), card_testing),
         views=view_entries(panes),
+        audits=audits(device_token_of),
         options=Options(
             seen_ms=round(1000 * (settings.repeat_window_s + settings.grace_period_s) + 3_600_000),
             places_span_ms=settings.usual_places_span_s * 1000,

@@ -182,6 +182,12 @@ def pane_key(time_ms: int, pane_ms: int) -> str:
     return f"{time_ms // pane_ms * pane_ms:016d}"
 
 
+def latency_ms(fact: DecisionFact) -> int | None:
+    """From the transaction's record to the first verdict's; None where that was made on old records."""
+    latency = fact.record_ms - fact.decision.received_ms
+    return latency if 0 <= latency < MOST_LATENCY_MS else None
+
+
 def _unseeded(kind: Callable[[], Any]) -> Callable[[int], Any]:
     return lambda _seed: kind()
 
@@ -203,11 +209,11 @@ def _distinct_entries(name: str, of: Stream) -> list[Entry]:
             read=Distinct.from_bytes,
             take=_take_distinct(item_of),
         )
-        for group, item_of in _ITEM_OF_GROUP.items()
+        for group, item_of in ITEM_OF_GROUP.items()
     ]
 
 
-_ITEM_OF_GROUP: Final[dict[str, Callable[[Any], str | None]]] = {
+ITEM_OF_GROUP: Final[dict[str, Callable[[Any], str | None]]] = {
     "people": lambda decision: decision.user_token,
     "cards": lambda decision: decision.card_token,
     "devices": lambda decision: decision.device_id,
@@ -233,7 +239,7 @@ def _take_category(tally: Tally, facts: Sequence[DecisionFact]) -> None:
 
 
 def _add_distinct(tally: Tally, facts: Sequence[DecisionFact]) -> None:
-    for group, item_of in _ITEM_OF_GROUP.items():
+    for group, item_of in ITEM_OF_GROUP.items():
         for item in {item_of(fact.decision) for fact in facts}:
             tally.add_distinct(group, item)
 
@@ -287,11 +293,9 @@ def _take_speeds(sketch: Quantiles, facts: Sequence[DecisionFact]) -> None:
 
 
 def _take_latencies(sketch: Quantiles, facts: Sequence[DecisionFact]) -> None:
-    """Milliseconds from the transaction's record to the first verdict's."""
     for fact in facts:
-        latency_ms = fact.record_ms - fact.decision.received_ms
-        if 0 <= latency_ms < MOST_LATENCY_MS:
-            sketch.update(latency_ms)
+        if (latency := latency_ms(fact)) is not None:
+            sketch.update(latency)
 
 
 def _take_cards(sketch: SecondMoment, facts: Sequence[DecisionFact]) -> None:

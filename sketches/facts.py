@@ -29,6 +29,8 @@ class DecisionFact(msgspec.Struct, frozen=True, gc=False):
     usual_place: Answer
     sample: bytes
     """What a sample keeps of it."""
+    is_sampled: bool = False
+    """The ledger's twins see it."""
 
 
 class AlertFact(msgspec.Struct, frozen=True, gc=False):

@@ -148,6 +148,20 @@ class Likeness:
         ]
         return sorted(found, key=lambda cluster: cluster.kinds[0].uses[0])
 
+    def missed_shares(self, most: int) -> list[float]:
+        """Of up to `most` kinds, each, the share of the kinds like it that it is not linked to.
+
+        Compares each with all others as they are: exact. Kinds that are like none are left out.
+        """
+        shares = []
+        by_hash = sorted(self._groups, key=lambda kind: _hash32(b"|".join(kind.words)))
+        for kind in by_hash[:most]:
+            like = [other for other in self._groups if THRESHOLD <= kind.likeness(other) < 1]
+            if like:
+                linked = self._groups[kind].linked
+                shares.append(sum(other not in linked for other in like) / len(like))
+        return shares
+
     def to_bytes(self) -> bytes:
         """All state; equal sets of transactions give equal bytes, in any process."""
         kinds = tuple(self._kind(shingles) for shingles in sorted(self._groups))
