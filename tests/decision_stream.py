@@ -32,7 +32,8 @@ def decisions(
         amount = chance.uniform(0.5, 5) if chance.random() < 0.1 else chance.lognormvariate(3.5, 1.2) + 5
         latitude_deg, longitude_deg = places[customer % len(places)]
         judgement: Any = judgements[chance.randrange(len(judgements))]
-        rest = (
+        fields: tuple[Any, ...] = (
+            *judgement,
             f"{seed}-{number:08d}",
             f"phone-{customer:06d}",
             "provisional",
@@ -50,7 +51,7 @@ def decisions(
             KINDS_OF_DEVICE[number % len(KINDS_OF_DEVICE)],
             START_MS + int(number * 1000 / rate_per_s),
         )
-        yield Decision(*judgement, *rest)
+        yield Decision(*fields)
 
 
 def chunks(made: Iterator[Decision], of: int = 500) -> Iterator[tuple[list[Message], list[Message]]]:
