@@ -1,5 +1,6 @@
 """Where the Faust apps are put together."""
 
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -7,6 +8,7 @@ from faust.sensors.prometheus import setup_prometheus_sensors
 from prometheus_client import CollectorRegistry
 
 from agents import detect, sketch
+from app.card_testing import watch_card_testing
 from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.decoders import decoders_of
@@ -15,7 +17,7 @@ from app.profiles import profile_of
 from app.queries import serve_queries
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
-from app.sketch_book import book_of
+from app.sketch_book import book_of, card_testing_bounds
 from app.token_key import token_key_of
 from app.topics import AppTopics, Topics, topics_of
 from detection.profile import PaperProfile
@@ -100,6 +102,14 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
     sketch.connect(app, inputs, names, desks, metrics)
     gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(key))
     serve_queries(app, gatherer, pane_ms=settings.view_pane_s * 1000)
+    watch_card_testing(
+        app,
+        gatherer,
+        card_testing_bounds(settings),
+        topic=topics.card_testing_alerts.name,
+        every_s=settings.card_testing_check_s,
+        registry=registry,
+    )
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
@@ -124,7 +134,7 @@ def faust_options(settings: Settings, app_id: str, web_port: int) -> dict[str, A
     return {
         "autodiscover": False,
         "store": f"{settings.store}://",
-        "datadir": settings.state_dir or str(RUN_DIR / "state" / app_id),
+        "datadir": str(Path(settings.state_dir or RUN_DIR / "state") / app_id),
         "topic_partitions": settings.topic_partitions,
         "topic_allow_declare": False,
         "topic_disable_leader": True,

@@ -51,6 +51,10 @@ class Gatherer:
         expected = self._headers["Authorization"].encode()
         return hmac.compare_digest((authorization or "").encode(errors="replace"), expected)
 
+    def owned(self) -> Sequence[int]:
+        """The partitions that this worker has now."""
+        return [] if self._is_restoring() else self._desks.owned()
+
     def local(self, table: Table, prefixes: Sequence[str]) -> Parts:
         """What this worker holds; nothing while its tables are being restored."""
         if self._app.rebalancing or self._app.tables.recovery.in_recovery:
@@ -68,6 +72,9 @@ class Gatherer:
         parts |= self.local(table, prefixes)
         partitions = len(await producer_of(self._app).partitions_for(self._topic))
         return Gathering(parts=parts, missing=[n for n in range(partitions) if n not in parts])
+
+    def _is_restoring(self) -> bool:
+        return bool(self._app.rebalancing or self._app.tables.recovery.in_recovery)
 
     async def _ask(self, url: str, table: Table, prefixes: Sequence[str]) -> Parts:
         params = [("table", table), *(("prefix", prefix) for prefix in prefixes)]

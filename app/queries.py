@@ -1,5 +1,6 @@
 """The publisher's web pages: /query/NAME for people and programs, /peer/rows for its other workers."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Final, get_args
@@ -55,7 +56,8 @@ async def answer(gatherer: Gatherer, question: Question, asked: Asked, pane_ms: 
         "question": question.name,
         "complete": not gathering.missing,
         "missing_partitions": list(gathering.missing),
-        "answer": question.answer(gathered),
+        # In a thread: to merge full sketches takes up to a second.
+        "answer": await asyncio.to_thread(question.answer, gathered),
     }
 
 

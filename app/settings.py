@@ -54,7 +54,7 @@ class Settings:
         "rocksdb", "Where tables live. rocksdb: on disk, a restart is quick; memory: rebuilt at every start."
     )
     state_dir: str = _setting(
-        "", "Folder of the tables on disk, one for each worker. Empty: a free one under .run/state/."
+        "", "Folder of the tables on disk; each worker takes a free one of its own in it. Empty: .run/state/."
     )
     profile: str = _setting(
         "envelope",

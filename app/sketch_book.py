@@ -11,11 +11,6 @@ from sketches.likeness import Bounds
 
 def book_of(settings: Settings, key: TokenKey) -> Book:
     """Every sketch and view, with the parameters that `settings` ask for."""
-    card_testing = Bounds(
-        window_ms=round(settings.card_testing_window_s * 1000),
-        max_amount=settings.card_testing_max_amount,
-        min_cards=settings.card_testing_min_cards,
-    )
     panes = Panes(
         pane_ms=settings.view_pane_s * 1000,
         kept_ms=settings.view_retention_s * 1000,
@@ -23,7 +18,7 @@ def book_of(settings: Settings, key: TokenKey) -> Book:
     )
     device_token_of = tokenizer(key, "device")
     return Book(
-        sketches=sketch_entries(device_token_of, tokenizer(key, "row"), card_testing),
+        sketches=sketch_entries(device_token_of, tokenizer(key, "row"), card_testing_bounds(settings)),
         views=view_entries(panes),
         audits=audits(device_token_of),
         options=Options(
@@ -33,4 +28,13 @@ def book_of(settings: Settings, key: TokenKey) -> Book:
         ),
         snapshot_interval_s=settings.snapshot_interval_s,
         snapshot_records=settings.snapshot_max_records,
+    )
+
+
+def card_testing_bounds(settings: Settings) -> Bounds:
+    """What is looked at for card testing, and what makes a cluster."""
+    return Bounds(
+        window_ms=round(settings.card_testing_window_s * 1000),
+        max_amount=settings.card_testing_max_amount,
+        min_cards=settings.card_testing_min_cards,
     )

@@ -7,6 +7,7 @@ import msgspec
 
 from app.settings import Settings
 from detection.track import Track
+from models.card_testing_alert import CardTestingAlert
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -78,6 +79,7 @@ class Topics:
     transaction_decisions: TopicSpec
     potential_fraud: TopicSpec
     dead_letters: TopicSpec
+    card_testing_alerts: TopicSpec
     sketches_changelog: TopicSpec
     views_changelog: TopicSpec
     devices_changelog: TopicSpec
@@ -96,6 +98,7 @@ class Topics:
             self.transaction_decisions,
             self.potential_fraud,
             self.dead_letters,
+            self.card_testing_alerts,
             self.sketches_changelog,
             self.views_changelog,
             self.devices_changelog,
@@ -137,7 +140,7 @@ class Topics:
                 self.potential_fraud,
             ),
             keeps=(self.sketches_changelog, self.views_changelog, self.devices_changelog),
-            writes=(self.dead_letters,),
+            writes=(self.card_testing_alerts, self.dead_letters),
         )
 
 
@@ -213,6 +216,14 @@ def topics_of(settings: Settings) -> Topics:
             name="dead_letters",
             value=DeadLetter,
             doc="Records that could not be processed, byte for byte, with the reason in headers.",
+            zone="restricted",
+            is_by_device=False,
+        ),
+        card_testing_alerts=TopicSpec(
+            name="card_testing_alerts",
+            value=CardTestingAlert,
+            doc="Near-identical small transactions of many cards within minutes.",
+            key_doc="Id of the alert, UTF-8.",
             zone="restricted",
             is_by_device=False,
         ),

@@ -138,6 +138,17 @@ class Likeness:
         for use, shingles in sorted(other._by_age):
             self._put(use, shingles)
 
+    def merge_bytes(self, data: bytes) -> None:
+        """As `merge` with what `to_bytes` wrote, but for `max_transactions`; what is known costs little.
+
+        Raises ValueError where these are no bytes of a likeness, or its other bounds differ.
+        """
+        state = from_frame(data, _State)
+        bounds = msgspec.structs.replace(state.bounds, max_transactions=self.bounds.max_transactions)
+        if bounds != self.bounds:
+            raise ValueError("likeness of different bounds cannot be merged: make both alike")
+        self._take(state)
+
     def clusters(self) -> list[Cluster]:
         """All clusters of the window, oldest first."""
         seen: set[Shingles] = set()
@@ -172,11 +183,7 @@ class Likeness:
         """Read what `to_bytes` wrote. Raises ValueError where this is none."""
         state = from_frame(data, _State)
         likeness = cls(state.bounds)
-        if state.newest_ms is not None:
-            likeness._advance(state.newest_ms)
-        for kind in state.kinds:
-            for use in kind.uses:
-                likeness._put(use, kind.shingles)
+        likeness._take(state)
         return likeness
 
     def size_bound_bytes(self) -> int:
@@ -190,6 +197,13 @@ class Likeness:
         of 5 rows (r) for the threshold and number of permutations.
         """
         return (1 - LIKENESS_OF_FOUR**ROWS) ** BANDS
+
+    def _take(self, state: _State) -> None:
+        if state.newest_ms is not None:
+            self._advance(state.newest_ms)
+        for kind in state.kinds:
+            for use in kind.uses:
+                self._put(use, kind.shingles)
 
     def _put(self, use: CardUse, shingles: Shingles) -> bool:
         """Take up a transaction that is new, and not too old."""

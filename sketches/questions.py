@@ -325,7 +325,7 @@ QUESTIONS: Final = {
 
 
 def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _rounded(amount: float | None) -> float | None:

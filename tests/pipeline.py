@@ -61,13 +61,13 @@ def wait_until(happened: Callable[[], bool], timeout_s: float, what: str) -> Non
 
 
 class Worker:
-    """A `worker detector` in a process of its own."""
+    """A `worker APP` in a process of its own."""
 
-    def __init__(self, env: Mapping[str, str], log_path: Path) -> None:
+    def __init__(self, env: Mapping[str, str], log_path: Path, app: str = "detector") -> None:
         self.log_path = log_path
         with log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "worker", "detector"],
+                [sys.executable, "-m", "app", "worker", app],
                 env=env,
                 cwd=PROJECT_DIR,
                 stdout=log,
@@ -150,9 +150,10 @@ class Pipeline:
                 worker.process.wait(_STOP_TIMEOUT_S)
             worker.kill()
         self._looker.close()
+        self._publisher_looker.close()
         # librdkafka's clients must go before their broker: one that is freed later may wait for it for ever.
         self._producers.clear()
-        for client in ("_looker", "_admin"):
+        for client in ("_looker", "_publisher_looker", "_admin"):
             self.__dict__.pop(client, None)
 
     @cached_property
@@ -186,6 +187,10 @@ class Pipeline:
     def _looker(self) -> Consumer:
         """Looks at the detector's group and at topics; joins and reads nothing."""
         return Consumer({**self._client_options, "group.id": self.settings.app_id})
+
+    @cached_property
+    def _publisher_looker(self) -> Consumer:
+        return Consumer({**self._client_options, "group.id": self.settings.publisher_id})
 
     # -- doing ----------------------------------------------------------------------------------------
 
@@ -233,10 +238,10 @@ class Pipeline:
         """Change settings, by their names in Settings, of the workers that are started from now on."""
         self.own_env |= {f"SMARTBANK_{name.upper()}": str(value) for name, value in settings.items()}
 
-    def worker(self, *, env: Mapping[str, str] | None = None) -> Worker:
+    def worker(self, app: str = "detector", *, env: Mapping[str, str] | None = None) -> Worker:
         """Start a worker; `wait_ready` tells when it has its partitions."""
         full_env = {**os.environ, **self.own_env, **(env or {})}
-        worker = Worker(full_env, self._folder / f"worker-{len(self._workers) + 1}.log")
+        worker = Worker(full_env, self._folder / f"worker-{len(self._workers) + 1}.log", app)
         self._workers.append(worker)
         return worker
 
@@ -301,9 +306,16 @@ class Pipeline:
 
     def is_read_to_the_end(self) -> bool:
         """Whether all that lies in the inputs is committed; False while the broker is away. Cheap."""
-        tps = [tp for topic in self.topics.detector_inputs for tp in self._partitions_of(topic)]
+        return self._is_read(self._looker, self.topics.detector_inputs)
+
+    def is_published_to_the_end(self) -> bool:
+        """The same of the publisher."""
+        return self._is_read(self._publisher_looker, self.topics.publisher.reads)
+
+    def _is_read(self, looker: Consumer, topics: Iterable[TopicSpec]) -> bool:
+        tps = [tp for topic in topics for tp in self._partitions_of(topic)]
         try:
-            committed = self._looker.committed(tps, timeout=_LOOK_TIMEOUT_S)
+            committed = looker.committed(tps, timeout=_LOOK_TIMEOUT_S)
             return all(tp.offset >= self._end_offset(tp) or not self._end_offset(tp) for tp in committed)
         except KafkaException:
             return False

@@ -13,6 +13,7 @@ from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
+from app.cli.query import query
 from app.cli.reconcile import reconcile
 from app.cli.replay import replay
 from app.cli.schemas import schemas
@@ -41,6 +42,7 @@ for command in (
     replay,
     explain,
     tail,
+    query,
     reconcile,
     doctor,
     settings,

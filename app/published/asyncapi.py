@@ -129,6 +129,9 @@ def _operations(topics: Topics) -> dict[str, Any]:
         "readDecisions": operation(
             "receive", topics.transaction_decisions, "Follow every verdict with its evidence."
         ),
+        "readCardTestingAlerts": operation(
+            "receive", topics.card_testing_alerts, "Act on cards that somebody tries."
+        ),
         "readDeadLetters": operation(
             "receive", topics.dead_letters, "Look into records that could not be processed."
         ),

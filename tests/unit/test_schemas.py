@@ -18,6 +18,7 @@ from app.published.schemas import json_schema
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 from detection.track import Track
+from models.card_testing_alert import CardTestingAlert, NearIdentical
 from models.case import Case
 from models.dead_letter import DeadLetter
 from models.decision import Decision
@@ -97,6 +98,15 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.latest_locations_changelog.name: LatestLocation(datetime(2024, 4, 1, 10, tzinfo=UTC), 1.0, 2.0),
     TOPICS.cases_changelog.name: Case(
         is_open=True, record_ms=1, deadline_ms=2, decision_json=b"{}", card_last4="1111"
+    ),
+    TOPICS.card_testing_alerts.name: CardTestingAlert(
+        "00",
+        datetime(2024, 4, 1, 10, tzinfo=UTC),
+        datetime(2024, 4, 1, 10, 1, tzinfo=UTC),
+        2,
+        ("k1:00", "k1:01"),
+        ("k1:02", "k1:03"),
+        (NearIdentical("Online", "shop", "1.19", "3733,-12190", 2),),
     ),
     TOPICS.sketches_changelog.name: SNAPSHOT,
     TOPICS.views_changelog.name: SNAPSHOT,

@@ -1,0 +1,124 @@
+"""A publisher that is killed again and again counts everything once, as one that was left alone."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from threading import Event as Flag
+
+import mmh3
+import msgspec
+import pytest
+
+from app.decoders import decoders_of
+from app.sketch_book import book_of
+from app.token_key import token_key_of
+from app.topics import TopicSpec
+from sketches.desk import Desk, Message, Notebooks
+from sketches.notebook import Notebook, Snapshot
+from tests.decided import Line, decided, fixes
+from tests.pipeline import Pipeline, wait_until
+
+pytestmark = pytest.mark.kafka
+
+DEVICES = 100
+KILLS = 20 if os.environ.get("FAULT_ROUNDS") else 6
+LINES_PER_S = 1500
+_READ_TIMEOUT_S = 60.0
+_TICK_S = 0.02
+
+
+def test_every_count_equals_that_of_an_undisturbed_run(pipeline: Pipeline, moments: random.Random) -> None:
+    """Kill -9 at any moment: while it restores its tables, reads, and writes snapshots."""
+    pipeline.configure(snapshot_interval_s=0.3, session_timeout_s=3, instance_id="publisher-1")
+    pipeline.configure(publisher_web_port=0)
+    start_ms = time.time_ns() // 1_000_000 - 3_600_000
+    _send(pipeline, fixes(pipeline.topics, devices=DEVICES, start_ms=start_ms))
+    lines = decided(
+        pipeline.topics, devices=DEVICES, start_ms=start_ms + 60_000, seed=moments.randrange(1000)
+    )
+    with _feeding(pipeline, lines):
+        for _ in range(KILLS):
+            worker = pipeline.worker("publisher")
+            if moments.random() < 0.8:
+                worker.wait_ready()
+            time.sleep(moments.uniform(0, 1.5))
+            worker.kill()
+    pipeline.worker("publisher").wait_ready()
+    wait_until(pipeline.is_published_to_the_end, _READ_TIMEOUT_S, "all lines published")
+    assert _rows(pipeline) == _undisturbed(pipeline)
+
+
+def _rows(pipeline: Pipeline) -> dict[tuple[str, int, bytes], Snapshot]:
+    """The rows that the changelogs end with, by table, partition and key."""
+    decode = msgspec.msgpack.Decoder(Snapshot).decode
+    last = {
+        (topic.name, record.partition, record.key): record.value
+        for topic in pipeline.topics.publisher.keeps
+        for record in pipeline.records(topic)
+    }
+    return {place: decode(row) for place, row in last.items() if row is not None}
+
+
+def _undisturbed(pipeline: Pipeline) -> dict[tuple[str, int, bytes], Snapshot]:
+    """What a desk makes of the very records of each partition, read once and in order."""
+    topics, settings = pipeline.topics, pipeline.settings
+    book = book_of(settings, token_key_of(settings))
+    keeps = topics.publisher.keeps
+    rows: dict[tuple[str, int, bytes], Snapshot] = {}
+    messages = {topic: _messages(pipeline, topic) for topic in topics.publisher.reads}
+    for partition in range(settings.topic_partitions):
+        notebooks = Notebooks(sketches=Notebook(), views=Notebook(), devices=Notebook())
+        seed = mmh3.hash(f"{settings.publisher_id}/{partition}", signed=False)
+        desk = Desk(notebooks, book.sketches, book.views, seed=seed, options=book.options)
+        for topic, take in (
+            (topics.location_data, desk.take_locations),
+            (topics.transaction_decisions, desk.take_decisions),
+            (topics.potential_fraud, desk.take_alerts),
+        ):
+            take(topic.name, messages[topic][partition])
+        for topic, notebook in zip(
+            keeps, (notebooks.sketches, notebooks.views, notebooks.devices), strict=True
+        ):
+            rows |= {(topic.name, partition, key): row for key, row in notebook.changes() if row is not None}
+    return rows
+
+
+def _messages(pipeline: Pipeline, topic: TopicSpec) -> list[list[Message]]:
+    """The messages of a topic by partition."""
+    decoder = decoders_of([topic])[topic.name]
+    by_partition: list[list[Message]] = [[] for _ in range(pipeline.settings.topic_partitions)]
+    for record in pipeline.records(topic):
+        by_partition[record.partition].append(
+            Message(record.offset, record.timestamp, decoder.decode(record.value))
+        )
+    return by_partition
+
+
+def _send(pipeline: Pipeline, lines: Iterator[Line]) -> None:
+    producer = pipeline.producer()
+    for line in lines:
+        producer.produce(line.topic, line.value, key=line.key.encode(), timestamp=line.time_ms)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+
+
+@contextmanager
+def _feeding(pipeline: Pipeline, lines: Iterator[Line]) -> Iterator[None]:
+    """Send lines while the body runs."""
+    stop = Flag()
+
+    def feed() -> None:
+        while not stop.wait(_TICK_S):
+            _send(pipeline, islice(lines, int(LINES_PER_S * _TICK_S)))
+
+    with ThreadPoolExecutor(1) as threads:
+        fed = threads.submit(feed)
+        try:
+            yield
+        finally:
+            stop.set()
+        fed.result()
