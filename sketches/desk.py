@@ -54,6 +54,8 @@ class Options:
     """False places that are approved, as a share."""
     devices: int = 10_000
     """Of a partition, with a usual place: the filters are made for so many."""
+    ledger_share: float = 1 / 16
+    """Of devices: whose facts the ledger's twins see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,7 @@ class Desk:
                         is_final,
                         self._answer_of(device, decision, message.record_ms) if is_final else "unknown",
                         sampled(decision) if is_first else b"",
-                        is_sampled(device),
+                        is_sampled(device, self._options.ledger_share),
                     )
                 )
         self._forget(pages, messages)

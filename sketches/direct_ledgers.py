@@ -75,7 +75,7 @@ class CountLedger:
         broken = "a count lies outside of its bounds" if is_outside or error > sketch.error_bound() else ""
         return Finding(
             sketch=name,
-            what=f"bounds of {len(off):,} sampled items",
+            what=f"bounds of {len(off):,} items",
             exact=count,
             estimate=found.lower if count - found.lower >= found.upper - count else found.upper,
             error=error,
@@ -96,7 +96,7 @@ class CountLedger:
         error, count = over[0] if over[0][0] < 0 else over[int(CONFIDENCE * (len(over) - 1))]
         return Finding(
             sketch=name,
-            what=f"count of {len(over):,} sampled items",
+            what=f"count of {len(over):,} items",
             exact=count,
             estimate=count + error,
             error=abs(error) / self.total,

@@ -24,8 +24,6 @@ from sketches.moments import SecondMoment
 from sketches.quantiles import Quantiles
 from sketches.sketch import from_frame, to_frame
 
-SAMPLED_SHARE: Final = 1 / 16
-"""Of devices: whose facts the twins see."""
 MOST_ITEMS: Final = 6_000
 """A twin and its exact counts begin anew beyond so many: a HyperLogLog is exact up to half of them."""
 
@@ -33,9 +31,9 @@ _SEED: Final = 0x1ED6E4
 _SHARES: Final = (0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
-def is_sampled(device: bytes) -> bool:
-    """Whether a device's facts are in the ledger: by its hash, the same in every process."""
-    return bool(mmh3.hash(device, _SEED, signed=False) < SAMPLED_SHARE * 2**32)
+def is_sampled(device: bytes, share: float) -> bool:
+    """Whether a device's facts are seen by the twins: by its hash, the same in every process."""
+    return bool(mmh3.hash(device, _SEED, signed=False) < share * 2**32)
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
@@ -165,7 +163,7 @@ def _see_quantiles(twin: Quantiles, exact: Mapping[float, int]) -> Seen:
 
 KINDS: Final = {
     "distinct": Kind(
-        what="different items of sampled devices",
+        what="different items",
         make=lambda _seed: Distinct(),
         read=Distinct.from_bytes,
         see=_see_distinct,
@@ -173,7 +171,7 @@ KINDS: Final = {
         held=lambda _sketch: None,
     ),
     "quantiles": Kind(
-        what="rank of quantiles, sampled devices",
+        what="rank of quantiles",
         make=Quantiles,
         read=Quantiles.from_bytes,
         see=_see_quantiles,
@@ -182,7 +180,7 @@ KINDS: Final = {
     ),
     # Chebyshev's inequality at 99 % is so wide that twice of it is six standard deviations of a row.
     "moment": Kind(
-        what="F2 of sampled devices",
+        what="F2",
         make=lambda _seed: SecondMoment(),
         read=SecondMoment.from_bytes,
         see=_see_moment,

@@ -19,6 +19,7 @@ from app.cli.replay import replay
 from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
+from app.cli.sketches import sketches_app
 from app.cli.tail import tail
 from app.cli.topics import topics_app
 from app.cli.worker import worker_app
@@ -33,6 +34,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
+cli.add_typer(sketches_app, name="sketches")
 for command in (
     demo,
     gateway,

@@ -56,8 +56,8 @@ def feed(desk: Desk, stream: Chunks) -> None:
 
 @pytest.fixture(scope="module")
 def stream() -> Chunks:
-    """Ten thousand transactions."""
-    return list(chunks(decisions(10_000)))
+    """Six thousand transactions."""
+    return list(chunks(decisions(6_000)))
 
 
 def test_every_sketch_is_judged_and_right(stream: Chunks) -> None:
@@ -168,13 +168,13 @@ def test_a_ledger_goes_on_after_a_crash(stream: Chunks) -> None:
     """Rows of different age: findings are those of an undisturbed desk, and none is false meanwhile."""
     undisturbed, crashed = desk_of(), desk_of()
     feed(undisturbed, stream)
-    feed(crashed, stream[:20])
+    feed(crashed, stream[:8])
     old, old_devices = written(crashed.notebooks.sketches), written(crashed.notebooks.devices)
-    feed(crashed, stream[20:30])
+    feed(crashed, stream[8:12])
     new = sorted(written(crashed.notebooks.sketches).items())
     desk = desk_of(old | dict(new[::2]), old_devices)
     assert not [finding for finding in desk.findings() if finding.broken]
-    for part in stream[20:]:
+    for part in stream[8:]:
         feed(desk, [part])
         assert not [finding for finding in desk.findings() if finding.broken]
     assert desk.findings() == undisturbed.findings()
@@ -242,5 +242,5 @@ def test_what_chance_can_do(share: float, promised: float, looks: int, *, is_bey
 
 def test_a_share_of_the_devices_is_sampled() -> None:
     """About one in sixteen."""
-    sampled: Sequence[bool] = [is_sampled(b"phone-%06d" % number) for number in range(16_000)]
+    sampled: Sequence[bool] = [is_sampled(b"phone-%06d" % number, 1 / 16) for number in range(16_000)]
     assert 850 < sum(sampled) < 1150
