@@ -66,11 +66,11 @@ def audits(device_token_of: Tokenize) -> tuple[Audit, ...]:
 
 def _twin(name: str, kind: str, item_of: Callable[[DecisionFact], Any], *, of: Stream) -> Audit:
     def take(ledger: TwinLedger, facts: Sequence[DecisionFact]) -> None:
+        if ledger.needs_total:
+            ledger.total += sum(item_of(fact) is not None for fact in facts)
         for fact in facts:
-            if (item := item_of(fact)) is not None:
-                ledger.total += 1
-                if fact.is_sampled:
-                    ledger.update(item)
+            if fact.is_sampled and (item := item_of(fact)) is not None:
+                ledger.update(item)
 
     entry = Entry(
         name=LEDGER + name, of=of, make=partial(TwinLedger, kind), read=TwinLedger.from_bytes, take=take

@@ -3,6 +3,7 @@
 docs/sketches.md has the table of their sizes and errors, which a test measures.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -34,6 +35,8 @@ LONGEST_WINDOW_MS: Final = HOUR_MS
 MOST_LATENCY_MS: Final = HOUR_MS
 """A decision that comes later on its transaction's heels than this was made on old records."""
 _DGIM_R: Final = 50  # an error of 1 %
+# A row more costs 0.8 µs an event; as wide as this, three are as good as five of half the width.
+MOMENT_WIDTH, MOMENT_DEPTH = 2048, 3
 _SAMPLES: Final = 256
 _SAMPLES_OF_A_CATEGORY: Final = 64
 _MOST_CATEGORIES: Final = 64
@@ -96,7 +99,7 @@ def sketch_entries(
         Entry(
             name="card_use",
             of="firsts",
-            make=_unseeded(SecondMoment),
+            make=lambda _seed: SecondMoment(width=MOMENT_WIDTH, depth=MOMENT_DEPTH),
             read=SecondMoment.from_bytes,
             take=_take_cards,
         ),
@@ -232,30 +235,28 @@ def _take_distinct(
 
 
 def _take_category(tally: Tally, facts: Sequence[DecisionFact]) -> None:
+    tally.count("transactions", len(facts))
     for fact in facts:
-        tally.count("transactions")
         tally.add_amount(fact.decision.amount)
     _add_distinct(tally, facts)
 
 
 def _add_distinct(tally: Tally, facts: Sequence[DecisionFact]) -> None:
     for group, item_of in ITEM_OF_GROUP.items():
-        for item in {item_of(fact.decision) for fact in facts}:
-            tally.add_distinct(group, item)
+        tally.add_distinct(group, *{item_of(fact.decision) for fact in facts})
 
 
 def _take_decisions(tally: Tally, facts: Sequence[DecisionFact]) -> None:
     firsts = [fact for fact in facts if fact.is_first]
-    for fact in firsts:
-        decision = fact.decision
-        tally.count("transactions")
-        tally.add_amount(decision.amount)
-        tally.count_word("category", category_of(decision))
-        tally.count_word("device_type", device_type_of(decision))
-    for fact in facts:
-        if fact.is_final:
-            tally.count(fact.decision.verdict)
-    _add_distinct(tally, firsts)
+    if firsts:
+        _take_category(tally, firsts)
+    # In the order in which they come first: a tally has room for so many words.
+    for category, times in Counter(category_of(fact.decision) for fact in firsts).items():
+        tally.count_word("category", category, times)
+    for kind, times in Counter(device_type_of(fact.decision) for fact in firsts).items():
+        tally.count_word("device_type", kind, times)
+    for verdict, times in Counter(fact.decision.verdict for fact in facts if fact.is_final).items():
+        tally.count(verdict, times)
 
 
 def _take_alerts(high_value: float) -> Callable[[Tally, Sequence[AlertFact]], None]:

@@ -19,6 +19,7 @@ import mmh3
 import msgspec
 
 from sketches.accuracy import HOEFFDING, NORMAL, Finding
+from sketches.book import MOMENT_DEPTH, MOMENT_WIDTH
 from sketches.distinct import Distinct
 from sketches.moments import SecondMoment
 from sketches.quantiles import Quantiles
@@ -60,8 +61,8 @@ class Kind:
     see: Callable[[Any, Mapping[float, int]], Seen]
     slack: float
     """Times the bound that only a fault exceeds."""
-    held: Callable[[Any], int | None]
-    """How many events a sketch says that it holds; None where it cannot."""
+    held: Callable[[Any], int] | None
+    """How many events a sketch says that it holds; None where it cannot say."""
 
 
 class _TwinState(msgspec.Struct, frozen=True, array_like=True, tag="twin_ledger"):
@@ -83,7 +84,12 @@ class TwinLedger:
         self._twin = KINDS[kind].make(seed)
         self._last: Seen | None = None
         self.total = 0
-        """Events that the sketch should hold, sampled or not."""
+        """Events that the sketch should hold, sampled or not, where it says how many it holds."""
+
+    @property
+    def needs_total(self) -> bool:
+        """Whether the sketch says how much it holds."""
+        return KINDS[self._kind].held is not None
 
     def update(self, item: Any) -> None:
         """Take a sampled event: what the sketch takes."""
@@ -101,9 +107,8 @@ class TwinLedger:
             return None
         seen = max(filter(None, (now, self._last)), key=lambda each: each.ratio)
         broken = ""
-        held = kind.held(sketch)
-        if held is not None and held != self.total:
-            broken = f"it holds {held:,} events and should hold {self.total:,}"
+        if kind.held and kind.held(sketch) != self.total:
+            broken = f"it holds {kind.held(sketch):,} events and should hold {self.total:,}"
         elif seen.error > kind.slack * seen.bound:
             broken = "its twin is off by more than chance makes it"
         elif isinstance(sketch, Distinct) and sketch.estimate() < now.exact * (1 - NORMAL * now.bound):
@@ -168,7 +173,7 @@ KINDS: Final = {
         read=Distinct.from_bytes,
         see=_see_distinct,
         slack=NORMAL,
-        held=lambda _sketch: None,
+        held=None,
     ),
     "quantiles": Kind(
         what="rank of quantiles",
@@ -181,7 +186,7 @@ KINDS: Final = {
     # Chebyshev's inequality at 99 % is so wide that twice of it is six standard deviations of a row.
     "moment": Kind(
         what="F2",
-        make=lambda _seed: SecondMoment(),
+        make=lambda _seed: SecondMoment(width=MOMENT_WIDTH, depth=MOMENT_DEPTH),
         read=SecondMoment.from_bytes,
         see=_see_moment,
         slack=NORMAL,

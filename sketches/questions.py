@@ -15,7 +15,8 @@ from sketches.book import HOUR_MS
 from sketches.clusters import graph
 from sketches.distinct import Distinct
 from sketches.heavy_hitters import FrequentItems
-from sketches.likeness import THRESHOLD, Likeness
+from sketches.likeness import Likeness
+from sketches.lsh import THRESHOLD
 from sketches.moments import SecondMoment
 from sketches.quantiles import Quantiles
 from sketches.sketch import Sketch
