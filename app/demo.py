@@ -1,21 +1,23 @@
-"""The whole system for a minute: a broker, a detector, a stream of purchases, and the books at the end."""
+"""The whole system for a minute: a broker, two workers, a stream of purchases, and the books at the end."""
 
 import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
+from app.asking import ask, publisher_url
 from app.books.accounting import Report
 from app.books.reading import reconcile
 from app.connection import Connection, connection_of
@@ -25,6 +27,7 @@ from app.producing import produce_events
 from app.settings import PREFIX, PROJECT_DIR, RUN_DIR, Settings
 from app.tailing import read_topic
 from app.topic_admin import create_topics
+from app.topic_state import committed_offsets, offset_ranges
 from app.topics import Topics, topics_of
 from models.flagged_transaction import FlaggedTransaction
 from sources.event_file import Event
@@ -42,28 +45,27 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A broker and a detector that run for this demo alone."""
+    """A broker, a detector and a publisher that run for this demo alone."""
 
     settings: Settings
     connection: Connection
     topics: Topics
-    worker: subprocess.Popen[bytes]
-    worker_log: Path
+    workers: tuple["_Worker", ...]
 
 
 @contextmanager
 def stage(say: Say) -> Iterator[Stage]:
-    """Start a broker and a detector in a folder of their own; stop both and remove it, whatever happens.
+    """Start a broker and workers in a folder of their own; stop all and remove it, whatever happens.
 
     Other SMARTBANK_* settings of the environment count, but not those that name a broker. After an error
-    the folder stays, with the logs. Raises FatalError where the detector does not come up.
+    the folder stays, with the logs. Raises FatalError where a worker does not come up.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     RUN_DIR.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=RUN_DIR))
     try:
-        with _broker(folder, say) as address, _detector(address, folder, say) as running:
+        with _broker(folder, say) as address, _workers(address, folder, say) as running:
             yield running
     except Exception:
         say(f"the logs stay in {folder}")
@@ -89,22 +91,30 @@ def _broker(folder: Path, say: Say) -> Iterator[str]:
         broker.stop()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worker:
+    app: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
 @contextmanager
-def _detector(address: str, folder: Path, say: Say) -> Iterator[Stage]:
+def _workers(address: str, folder: Path, say: Say) -> Iterator[Stage]:
     env = _environment(address, folder)
     settings = Settings.from_env(env)
     connection, topics = connection_of(settings), topics_of(settings)
     asyncio.run(_create_topics(settings, connection, topics))
-    log_path = folder / "detector.log"
-    worker = _start_worker(env, log_path)
+    workers = tuple(_start_worker(app, env, folder / f"{app}.log") for app in ("detector", "publisher"))
     try:
-        _wait_ready(worker, log_path)
-        say("detector ready")
-        yield Stage(
-            settings=settings, connection=connection, topics=topics, worker=worker, worker_log=log_path
-        )
+        for worker in workers:
+            _wait_ready(worker)
+        say("detector and publisher ready")
+        yield Stage(settings=settings, connection=connection, topics=topics, workers=workers)
     finally:
-        _stop_worker(worker)
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            _stop_worker(worker.process)
 
 
 async def play(
@@ -117,7 +127,7 @@ async def play(
     """Send `events`, show what is flagged, and return the books when the detector has caught up.
 
     Ctrl-C ends the stream early. The books are complete, or as they are a minute later.
-    Raises FatalError where the detector ends.
+    Raises FatalError where a worker ends.
     """
     following = asyncio.create_task(_show_flagged(on, on_flagged))
     watching = asyncio.create_task(_worker_ends(on))
@@ -156,6 +166,26 @@ async def _closing_report(on: Stage) -> Report:
         await asyncio.sleep(_POLL_S)
 
 
+def published(on: Stage) -> dict[str, Any]:
+    """The publisher's answer to `flagged`, when it has read all that was decided."""
+    names = [topic.name for topic in on.topics.publisher.reads]
+    asyncio.run(_read_to_the_end(on, names))
+    window_s = str(on.settings.view_retention_s // 2)
+    return ask(publisher_url(on.settings), "flagged", {"window_s": window_s, "windows": "1"})
+
+
+async def _read_to_the_end(on: Stage, names: Sequence[str]) -> None:
+    deadline_s = time.monotonic() + _CATCH_UP_TIMEOUT_S
+    partitions = dict.fromkeys(names, on.settings.topic_partitions)
+    while time.monotonic() < deadline_s:
+        ranges = await offset_ranges(on.connection, partitions)
+        committed = await committed_offsets(on.connection, on.settings.publisher_id, names)
+        ends = {(name, p): r.end_offset for name in names for p, r in ranges[name].items()}
+        if all(committed.get(place, 0) >= end for place, end in ends.items()):
+            return
+        await asyncio.sleep(_POLL_S)
+
+
 async def _create_topics(settings: Settings, connection: Connection, topics: Topics) -> None:
     """Records of any age stay: an event file may be years old."""
     await create_topics(
@@ -175,33 +205,41 @@ def _environment(address: str, folder: Path) -> dict[str, str]:
         f"{PREFIX}KAFKA_BOOTSTRAP": address,
         f"{PREFIX}STATE_DIR": str(folder / "state"),
         f"{PREFIX}GRACE_PERIOD_S": os.environ.get(f"{PREFIX}GRACE_PERIOD_S", _GRACE_PERIOD_S),
+        f"{PREFIX}SNAPSHOT_INTERVAL_S": "1",
+        f"{PREFIX}PUBLISHER_WEB_PORT": str(_free_port()),
         f"{PREFIX}LOG_LEVEL": "info",
     }
 
 
-def _start_worker(env: Mapping[str, str], log_path: Path) -> subprocess.Popen[bytes]:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start_worker(app: str, env: Mapping[str, str], log_path: Path) -> _Worker:
     with log_path.open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "app", "worker", "detector"],
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "worker", app],
             cwd=PROJECT_DIR,
             env=env,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C is for us: the detector ends after it has caught up
+            start_new_session=True,  # Ctrl-C is for us: workers end after they have caught up
         )
+    return _Worker(app=app, process=process, log=log_path)
 
 
-def _wait_ready(worker: subprocess.Popen[bytes], log_path: Path) -> None:
+def _wait_ready(worker: _Worker) -> None:
     deadline_s = time.monotonic() + _READY_TIMEOUT_S
-    while b"Worker ready" not in (log := log_path.read_bytes()):
-        if worker.poll() is not None or time.monotonic() > deadline_s:
+    while b"Worker ready" not in (log := worker.log.read_bytes()):
+        if worker.process.poll() is not None or time.monotonic() > deadline_s:
             last_line = (log.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-            raise FatalError(f"the detector did not come up: {last_line}")
+            raise FatalError(f"the {worker.app} did not come up: {last_line}")
         time.sleep(_POLL_S)
 
 
 def _stop_worker(worker: subprocess.Popen[bytes]) -> None:
-    worker.terminate()
     with suppress(subprocess.TimeoutExpired):
         worker.wait(_STOP_TIMEOUT_S)
         return
@@ -217,6 +255,6 @@ async def _show_flagged(on: Stage, on_flagged: Callable[[FlaggedTransaction], No
 
 
 async def _worker_ends(on: Stage) -> None:
-    while on.worker.poll() is None:  # noqa: ASYNC110 (a process sets no asyncio.Event)
+    while (ended := next((w for w in on.workers if w.process.poll() is not None), None)) is None:  # noqa: ASYNC110 (a process sets no asyncio.Event)
         await asyncio.sleep(_POLL_S)
-    raise FatalError(f"the detector ended with status {on.worker.returncode}: see {on.worker_log}")
+    raise FatalError(f"the {ended.app} ended with status {ended.process.returncode}: see {ended.log}")

@@ -27,14 +27,15 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
 ) -> None:
-    """Start a broker, the detector and a stream of purchases; show what is flagged and why.
+    """Start a broker, detector, publisher and a stream of purchases; show what is flagged and why.
 
     Ends with the books, and with everything stopped that it started; Ctrl-C ends the stream early. Exit
     status 1 where the books do not balance.
     """
     from app.broker_client import quiet_client_logs
+    from app.cli.query import show_answer
     from app.cli.reconcile import print_report
-    from app.demo import play, stage
+    from app.demo import play, published, stage
     from app.inputs import survey, targets_of
     from app.settings import Settings
     from app.topics import topics_of
@@ -62,6 +63,8 @@ def demo(
         say("the stream has ended and everything in it is decided; the books:")
         balances = report.balances(complete=True)
         print_report(report, balances=balances, complete=True)
+        say("and what the publisher answers to `query flagged`, by its sketches:")
+        show_answer(console, published(on)["answer"])
         if not balances:
             raise typer.Exit(1)  # an error for the stage, too: it keeps the logs
     say("everything that was started is stopped")

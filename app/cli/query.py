@@ -51,7 +51,7 @@ def query(
     if as_json:
         typer.echo(msgspec.json.encode(answer).decode())
     else:
-        _show(Console(), answer["answer"])
+        show_answer(Console(), answer["answer"])
     if not answer["complete"]:
         missing = ", ".join(map(str, answer["missing_partitions"]))
         Console(stderr=True).print(f"a worker is away: partition {missing} is missing", style="yellow")
@@ -66,9 +66,11 @@ def _seconds(text: str) -> int:
     return int(match[1]) * _UNITS_S[match[2]]
 
 
-def _show(console: Console, answer: Any, title: str | None = None) -> None:
+def show_answer(console: Console, answer: Any, title: str | None = None) -> None:
     """Lists of objects as tables, objects as tables of two columns, one below the other."""
-    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+    if isinstance(answer, list) and len(answer) == 1 and isinstance(answer[0], dict):
+        show_answer(console, {name: _cell(value) for name, value in answer[0].items()}, title)
+    elif isinstance(answer, list) and answer and isinstance(answer[0], dict):
         table = Table(*answer[0], title=title, title_justify="left")
         for row in answer:
             table.add_row(*map(_cell, row.values()))
@@ -82,7 +84,7 @@ def _show(console: Console, answer: Any, title: str | None = None) -> None:
             console.print(table)
         for name, part in answer.items():
             if _is_table(part):
-                _show(console, _rows(part), name)
+                show_answer(console, _rows(part), name)
     else:
         console.print(f"{title}: {_cell(answer)}" if title else _cell(answer), markup=False)
 

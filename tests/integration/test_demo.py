@@ -50,6 +50,7 @@ def test_it_shows_flagged_transactions_and_ends_with_books_that_balance() -> Non
     assert ran.returncode == 0, ran.stderr
     assert "FLAGGED" in ran.stdout
     assert "books balance" in ran.stdout
+    assert "by its sketches" in ran.stdout
     assert ran.stdout.strip().endswith("everything that was started is stopped")
 
 

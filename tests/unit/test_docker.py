@@ -18,7 +18,7 @@ from sources.gateway.tokens import ANYONE, read_tokens
 
 COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
 DOCKERFILE = PROJECT_DIR / "deploy" / "Dockerfile"
-OURS = ("topics", "detector", "gateway", "simulator")
+OURS = ("topics", "detector", "publisher", "gateway", "simulator")
 
 
 def tool(name: str) -> Path:
@@ -102,6 +102,7 @@ def test_services_start_in_order(services: dict[str, Any]) -> None:
     assert conditions == {
         ("topics", "kafka"): "service_healthy",
         ("detector", "topics"): "service_completed_successfully",
+        ("publisher", "topics"): "service_completed_successfully",
         ("gateway", "topics"): "service_completed_successfully",
         ("simulator", "topics"): "service_completed_successfully",
     }
@@ -119,14 +120,20 @@ def test_kafka_is_the_release_that_the_tests_run_on(services: dict[str, Any]) ->
     assert [port["host_ip"] for port in services["kafka"]["ports"]] == ["127.0.0.1"]
 
 
-def test_detector_reads_the_mounted_key_and_keeps_its_tables(services: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["detector", "publisher"])
+def test_workers_read_the_mounted_key_and_keep_their_tables(name: str, services: dict[str, Any]) -> None:
     """Without the key it would make a development key, other in each container."""
-    detector = services["detector"]
-    assert [secret["target"] for secret in detector["secrets"]] == [
-        detector["environment"]["SMARTBANK_TOKEN_KEY_FILE"]
+    worker = services[name]
+    assert [secret["target"] for secret in worker["secrets"]] == [
+        worker["environment"]["SMARTBANK_TOKEN_KEY_FILE"]
     ]
-    (volume,) = detector["volumes"]
+    (volume,) = worker["volumes"]
     assert f'VOLUME ["{volume["target"]}"]' in DOCKERFILE.read_text()
+
+
+def test_the_publisher_is_asked_at_its_own_port(services: dict[str, Any]) -> None:
+    """The image's health check asks the detector's."""
+    assert f"127.0.0.1:{Settings().publisher_web_port}/" in services["publisher"]["healthcheck"]["test"][-1]
 
 
 def test_gateway_reads_the_mounted_tokens_and_is_reached_from_this_machine_only(
