@@ -21,7 +21,7 @@ from sketches.likeness import Bounds, Likeness
 from sketches.moments import SecondMoment
 from sketches.quantiles import Quantiles
 from sketches.reservoir import Reservoir
-from sketches.sampled_transaction import SAMPLE_BYTES
+from sketches.sampled_transaction import SAMPLE_BYTES, sampled
 from sketches.sliding_count import SlidingCount
 from sketches.tally import Tally
 from sketches.weighted_reservoir import MAX_WEIGHT, MIN_WEIGHT, WeightedReservoir
@@ -330,13 +330,16 @@ def _take_times(sketch: SlidingCount, facts: Sequence[DecisionFact]) -> None:
 
 def _take_samples(sketch: Reservoir, facts: Sequence[DecisionFact]) -> None:
     for fact in facts:
-        sketch.update(fact.sample)
+        if not sketch.skips():
+            sketch.update(sampled(fact.decision))
 
 
 def _take_weighted_samples(sketch: WeightedReservoir, facts: Sequence[DecisionFact]) -> None:
     for fact in facts:
-        weight = fact.decision.amount
-        sketch.update(fact.sample, min(weight, MAX_WEIGHT) if weight >= MIN_WEIGHT else 0.0)
+        amount = fact.decision.amount
+        weight = min(amount, MAX_WEIGHT) if amount >= MIN_WEIGHT else 0.0
+        if not sketch.skips(weight):
+            sketch.update(sampled(fact.decision), weight)
 
 
 def _take_likeness(token_of: Tokenize) -> Callable[[Likeness, Sequence[DecisionFact]], None]:

@@ -21,7 +21,6 @@ from sketches.ledger import is_sampled
 from sketches.notebook import Notebook, Page
 from sketches.place_cells import Cell
 from sketches.places_ledger import PlacesLedger
-from sketches.sampled_transaction import sampled
 from sketches.tally import OTHERS
 from sketches.usual_places import Answer, ApprovedPlaces, DevicePlaces
 
@@ -152,7 +151,6 @@ class Desk:
                         is_flag,
                         is_final,
                         self._answer_of(device, decision, message.record_ms) if is_final else "unknown",
-                        sampled(decision) if is_first else b"",
                         is_sampled(device, self._options.ledger_share),
                     )
                 )

@@ -27,8 +27,6 @@ class DecisionFact(msgspec.Struct, frozen=True, gc=False):
     """It was not seen flagged before."""
     is_final: bool
     usual_place: Answer
-    sample: bytes
-    """What a sample keeps of it."""
     is_sampled: bool = False
     """The ledger's twins see it."""
 
