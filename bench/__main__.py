@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, throughput
+from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, sketches, throughput
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -19,8 +19,9 @@ _BENCHMARKS = {
     "gateway": gateway.measure,
     "bridge": bridge.measure,
     "simulate": simulate.measure,
+    "sketches": sketches.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "sketches"}
 
 
 def main() -> None:
@@ -57,7 +58,7 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay, files, simulate: records; bridge: messages",
+        help="throughput: fixes, and as many purchases; replay, files, simulate: records; sketches: purchases; bridge: messages",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

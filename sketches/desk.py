@@ -207,14 +207,22 @@ class Desk:
         """Facts by the key of the page that takes them up; what is older than all kept is left out."""
         if entry.key_of is None:
             return {entry.name.encode(): facts}
-        kept, groups = self._kept[entry.name], dict[bytes, list[Any]]()
+        by_key: dict[str, list[Any]] = {}
         for fact in facts:
-            key = f"{entry.name}/{entry.key_of(fact)}".encode()
-            if key not in kept:
-                if entry.keep == "first" and len(kept) >= entry.most_keys:
-                    key = f"{entry.name}/{OTHERS}".encode()
+            by_key.setdefault(entry.key_of(fact), []).append(fact)
+        kept, groups, others = self._kept[entry.name], dict[bytes, list[Any]](), list[Any]()
+        for name, of_name in by_key.items():
+            key = f"{entry.name}/{name}".encode()
+            if key not in kept and entry.keep == "first" and len(kept) >= entry.most_keys:
+                others += of_name
+            else:
                 kept.add(key)
-            groups.setdefault(key, []).append(fact)
+                groups[key] = of_name
+        if others:
+            key = f"{entry.name}/{OTHERS}".encode()
+            kept.add(key)
+            others += groups.get(key, [])
+            groups[key] = sorted(others, key=attrgetter("offset"))
         if entry.keep == "last" and len(kept) > entry.most_keys:
             for old in sorted(kept)[: -entry.most_keys]:
                 kept.remove(old)
