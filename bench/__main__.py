@@ -58,7 +58,8 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay, files, simulate: records; sketches: purchases; bridge: messages",
+        help="throughput: fixes, and as many purchases; replay, files, simulate: records; sketches:"
+        " purchases; bridge: messages",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")
