@@ -4,7 +4,19 @@ import argparse
 import sys
 
 from app.local_broker.config import LocalKafkaError
-from bench import bridge, files, gateway, latency, memory, recovery, replay, simulate, sketches, throughput
+from bench import (
+    bridge,
+    files,
+    gateway,
+    latency,
+    memory,
+    recovery,
+    replay,
+    simulate,
+    sketch_bounds,
+    sketches,
+    throughput,
+)
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -20,8 +32,9 @@ _BENCHMARKS = {
     "bridge": bridge.measure,
     "simulate": simulate.measure,
     "sketches": sketches.measure,
+    "sketch_bounds": sketch_bounds.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "sketches"}
+_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "sketches", "sketch_bounds"}
 
 
 def main() -> None:

@@ -228,8 +228,8 @@ def _take_distinct(
     item_of: Callable[[Any], str | None],
 ) -> Callable[[Distinct, Sequence[DecisionFact]], None]:
     def take(sketch: Distinct, facts: Sequence[DecisionFact]) -> None:
-        for item in {item_of(fact.decision) for fact in facts} - {None}:
-            sketch.update(item)  # type: ignore[arg-type]  # None is taken out
+        items = {item_of(fact.decision) for fact in facts}
+        sketch.update(*(item for item in items if item is not None))
 
     return take
 

@@ -28,7 +28,8 @@ class Lsh(Generic[K]):
     """
 
     def __init__(self) -> None:
-        self._tables: list[dict[bytes, set[int]]] = [{} for _ in range(BANDS)]
+        # A key that is alone in a band, as most are, by its number: a set would take eight times the memory.
+        self._tables: list[dict[bytes, int | set[int]]] = [{} for _ in range(BANDS)]
         self._added = 0
         self._keys: dict[int, K] = {}  # by a number: numbers are hashed in no time
         self._numbers: dict[K, tuple[int, Sequence[bytes]]] = {}
@@ -41,12 +42,13 @@ class Lsh(Generic[K]):
         """Put a key in; return those that were there and are probably like it."""
         number, bands, found = self._added, self._bands_of(words), set[int]()
         for table, band in zip(self._tables, bands, strict=True):
-            numbers = table.get(band)
-            if numbers is None:
-                table[band] = {number}
-            else:
-                found |= numbers
-                numbers.add(number)
+            there = table.setdefault(band, number)
+            if there is number:
+                continue
+            if isinstance(there, int):
+                there = table[band] = {there}
+            found |= there
+            there.add(number)
         like = [self._keys[each] for each in sorted(found)]
         self._keys[number], self._numbers[key] = key, (number, bands)
         self._added += 1
@@ -57,9 +59,10 @@ class Lsh(Generic[K]):
         number, bands = self._numbers.pop(key)
         del self._keys[number]
         for table, band in zip(self._tables, bands, strict=True):
-            numbers = table[band]
-            numbers.remove(number)
-            if not numbers:
+            there = table[band]
+            if isinstance(there, set):
+                there.remove(number)
+            if not isinstance(there, set) or not there:
                 del table[band]
 
     def _bands_of(self, words: Sequence[bytes]) -> Sequence[bytes]:

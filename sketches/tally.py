@@ -63,12 +63,12 @@ class Tally:
 
     def add_distinct(self, group: str, *items: str | None) -> None:
         """Count items among the distinct ones of one of `GROUPS`; None is nobody."""
-        for item in items:
-            if item is not None:
-                sketch = self._distinct.get(group)
-                if sketch is None:
-                    sketch = self._distinct[group] = Distinct()
-                sketch.update(item)
+        known = [item for item in items if item is not None]
+        if known:
+            sketch = self._distinct.get(group)
+            if sketch is None:
+                sketch = self._distinct[group] = Distinct()
+            sketch.update(*known)
 
     @property
     def events(self) -> Mapping[str, int]:

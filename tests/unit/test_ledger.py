@@ -110,12 +110,12 @@ def twice(update: Callable[..., Any]) -> Any:
 def narrow(update: Callable[..., Any]) -> Any:
     """A hash with few values."""
 
-    def changed(self: Any, item: Any) -> Any:
+    def small(item: Any) -> Any:
         text = item if isinstance(item, bytes) else item.encode()
-        small = f"{mmh3.hash(text) % 100}"
-        return update(self, small.encode() if isinstance(item, bytes) else small)
+        short = f"{mmh3.hash(text) % 100}"
+        return short.encode() if isinstance(item, bytes) else short
 
-    return changed
+    return lambda self, *items: update(self, *map(small, items))
 
 
 def above_middle(update: Callable[..., Any]) -> Any:
