@@ -1,10 +1,10 @@
-"""The publisher's agent: sketches of what was decided and reported, and snapshots of them."""
+"""The publisher's sketches: a desk for each partition, and snapshots of them."""
 
 import asyncio
 import time
 from asyncio import Future
 from collections import Counter as Counts
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -15,20 +15,14 @@ import mmh3
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from agents.refusals import send_dead_letter
-from models.location_fix import LocationFix
 from sketches.accuracy import Finding, worst
 from sketches.audits import Audit
 from sketches.book import Entry
-from sketches.desk import Desk, Message, Notebooks, Options
+from sketches.desk import Desk, Notebooks, Options
 from sketches.usual_places import Answer
 from streaming.cascade import Cascade
 from streaming.chunk import Chunk
-from streaming.chunk_app import chunk_agent
-from streaming.errors import RecordError
 from streaming.internals import producer_of
-from streaming.outbox import Outbox
-from streaming.partitions import strays
 from streaming.stores import PartitionStore
 from tables.snapshots import SnapshotTable
 
@@ -120,7 +114,7 @@ class SketchMetrics:
 
 
 class Desks:
-    """The desks of the partitions that this worker owns, and the chunks that wait for a snapshot."""
+    """The desks of the partitions that this worker owns, and their next snapshots."""
 
     def __init__(self, app: faust.App, tables: Tables, book: Book, metrics: SketchMetrics) -> None:
         self._app = app
@@ -173,24 +167,22 @@ class Desks:
             found |= notebook.rows(prefix.encode())
         return found
 
-    def acknowledge_later(self, chunk: Chunk, sends: Sequence[Future[Any]]) -> None:
-        """Acknowledge a chunk when its sends, and the snapshot that holds it, are with the broker."""
+    def next_snapshot(self, chunk: Chunk) -> Future[None] | None:
+        """What is done when the broker has the snapshot that holds a chunk; None where none is needed."""
         partition = chunk.partition
         if partition not in self._snapshots:
             if not chunk.ends:
-                chunk.acknowledge_after(sends)
-                return
+                return None
             due_s = time.monotonic() + self._book.snapshot_interval_s
             self._snapshots[partition] = _NextSnapshot(due_s, asyncio.get_running_loop().create_future())
         waiting = self._snapshots[partition]
         waiting.records += len(chunk.events)
-        chunk.hurry = partial(self._write, partition)
-        chunk.acknowledge_after([*sends, waiting.written])
         if waiting.records >= self._book.snapshot_records or time.monotonic() >= waiting.due_s:
-            self._write(partition)
+            self.write(partition)
+        return waiting.written
 
-    def _write(self, partition: int) -> None:
-        """Write a snapshot for the chunks that wait for one.
+    def write(self, partition: int) -> None:
+        """Write the snapshot that chunks of a partition wait for, if any do.
 
         Places that are approved come before the samples that they were drawn from: these find them once.
         """
@@ -205,7 +197,7 @@ class Desks:
         ]
         notebooks.devices.close(_MOST_DEVICES_IN_MEMORY)
         written = self._cascade.send(partition, producer_of(self._app), (), stages)
-        written.add_done_callback(partial(_pass_on, waiting.written))
+        written.add_done_callback(partial(pass_on, waiting.written))
         self._metrics.snapshots.inc()
         self._judge(partition)
 
@@ -228,63 +220,11 @@ class _NextSnapshot:
     records: int = 0
 
 
-def _pass_on(to: Future[None], done: Future[Any]) -> None:
+def pass_on(to: Future[None], done: Future[Any]) -> None:
+    """Let a future end as another has."""
     if done.cancelled():
         to.cancel()
     elif error := done.exception():
         to.set_exception(error)
     else:
         to.set_result(None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """Names of topics: what the agent reads besides locations, and where refused records go."""
-
-    decisions: str
-    alerts: str
-    dead_letters: str
-
-
-def connect(app: faust.App, inputs: faust.Topic, names: Names, desks: Desks, metrics: SketchMetrics) -> None:
-    """Let `app` run the agent `sketch` on `inputs`."""
-
-    @chunk_agent(app, inputs, name="sketch")
-    async def sketch(chunks: AsyncIterator[Chunk]) -> None:
-        """Sketches of decisions, alerts and locations; exact after a crash."""
-        async for chunk in chunks:
-            outbox = Outbox(producer_of(app))
-            desk = desks.of(chunk.partition)
-            messages: dict[str, list[Message]] = {}
-            for tp, record, value in chunk.events:
-                if isinstance(value, RecordError):
-                    if tp.topic in {names.decisions, names.alerts}:
-                        await send_dead_letter(outbox, names.dead_letters, tp, record, value)
-                    else:  # the detector has written one
-                        metrics.skipped.inc()
-                elif isinstance(value, LocationFix) and value.key != record.key:
-                    metrics.skipped.inc()
-                else:
-                    message = Message(record.offset, max(record.timestamp, 0), value)
-                    messages.setdefault(tp.topic, []).append(message)
-            partitions = await outbox.partition_count(names.decisions)
-            for topic in filter(messages.__contains__, inputs.topics):  # locations first
-                of_topic = messages[topic]
-                if topic == names.decisions:
-                    metrics.count_lines(topic, len(of_topic), len(desk.take_decisions(topic, of_topic)))
-                elif topic == names.alerts:
-                    metrics.count_lines(topic, len(of_topic), len(desk.take_alerts(topic, of_topic)))
-                else:
-                    at_home = _in_place(desk, of_topic, chunk.partition, partitions)
-                    metrics.skipped.inc(len(of_topic) - len(at_home))
-                    metrics.count_readings(desk.take_locations(topic, at_home))
-            desks.acknowledge_later(chunk, outbox.sends)
-
-
-def _in_place(desk: Desk, messages: list[Message], partition: int, partitions: int) -> list[Message]:
-    """The locations that lie in their device's partition; others come again through a repartition topic."""
-    unknown = desk.notebooks.devices.absent({message.value.key for message in messages})
-    elsewhere = strays(unknown, partition, partitions)
-    if not elsewhere:
-        return messages
-    return [message for message in messages if message.value.key not in elsewhere]

@@ -17,7 +17,7 @@ from app.connection import Connection, connection_of
 from app.local_broker.config import CLIENT_PORT, LocalKafkaError, port_problem
 from app.local_broker.jars import DEFAULT_LIBS_DIR, find_java
 from app.settings import RUN_DIR, Settings
-from app.token_key import token_key_of
+from app.token_keys import token_keys_of
 from app.topic_admin import MISSING, verify_topics
 from app.topics import topics_of
 from streaming.errors import ConfigError, PipelineError
@@ -146,12 +146,18 @@ def _disk_space(free_bytes: int) -> Finding:
 
 
 def _token_key(settings: Settings) -> Finding:
+    if settings.token_keys and not settings.token_key_file:
+        try:
+            token_keys_of(settings)
+        except ConfigError as e:
+            return Finding("FAIL", "token key", str(e))
+        return Finding("OK", "token key", "in SMARTBANK_TOKEN_KEYS")
     if not settings.token_key_file:
         said = "a development key makes the tokens; set SMARTBANK_TOKEN_KEY_FILE before real data comes"
         return Finding("WARN", "token key", said)
     path = Path(settings.token_key_file)
     try:
-        token_key_of(settings)
+        token_keys_of(settings)
     except ConfigError as e:
         return Finding("FAIL", "token key", str(e))
     mode = stat.S_IMODE(path.stat().st_mode)

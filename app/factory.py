@@ -5,9 +5,11 @@ from typing import Any
 
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
+from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from agents import detect, sketch
+from agents import anonymize, detect, publish, sketch
+from app.anonymity.reading import anonymizer_maker
 from app.card_testing import watch_card_testing
 from app.checked_app import CheckedApp
 from app.connection import connection_of
@@ -18,7 +20,7 @@ from app.queries import serve_queries
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
 from app.sketch_book import book_of, card_testing_bounds
-from app.token_key import token_key_of
+from app.token_keys import LOOK_PERIOD_S, LiveTokens
 from app.topics import AppTopics, Topics, topics_of
 from detection.profile import PaperProfile
 from models.location_fix import LocationFix
@@ -29,6 +31,7 @@ from streaming.log_rate import limit_log_rate
 from streaming.recovery import RecoveryMetrics
 from streaming.repartition import Repartitioner
 from tables.cases import CaseTable
+from tables.groups import GroupTable
 from tables.latest_locations import make_latest_locations
 from tables.snapshots import SnapshotTable
 from tables.tracks import make_tracks
@@ -50,6 +53,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     )
     inputs = read_in_chunks(app, _chunk_options(settings, topics.detector, registry))
     profile = profile_of(settings)
+    tokens = LiveTokens(settings, ahead_s=settings.max_clock_skew_s)
     make_states = make_latest_locations if isinstance(profile, PaperProfile) else make_tracks
     tables = detect.Tables(
         states=app.tables.add(make_states(app, settings.topic_partitions)),
@@ -60,10 +64,11 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         inputs,
         _outputs(topics),
         tables,
-        detector_of(settings, profile),
+        detector_of(settings, profile, tokens),
         repartitioner=Repartitioner(registry),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
+    follow_key_file(app, tokens)
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
@@ -76,7 +81,7 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
     """
     topics = topics_of(settings)
     connection = connection_of(settings)
-    key = token_key_of(settings)
+    tokens = LiveTokens(settings, ahead_s=settings.max_clock_skew_s)
     app = CheckedApp(
         settings.publisher_id,
         connection=connection,
@@ -93,14 +98,24 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
         }
     )
     metrics = sketch.SketchMetrics(registry)
-    desks = sketch.Desks(app, tables, book_of(settings, key), metrics)
-    names = sketch.Names(
-        decisions=topics.transaction_decisions.name,
+    desks = sketch.Desks(app, tables, book_of(settings, tokens), metrics)
+    decisions = topics.transaction_decisions.name
+    publications = publish.Publications(
+        app,
+        app.tables.add(GroupTable(app, settings.topic_partitions)),
+        publish.Anonymity(make=anonymizer_maker(settings), row_token_of=tokens.tokenizer("row")),
+        topic=topics.anonymized_transactions.name,
+        committed_offset_of=lambda partition: app.consumer.committed_offset(TP(decisions, partition)),
+        metrics=anonymize.AnonymityMetrics(registry),
+    )
+    names = publish.Names(
+        decisions=decisions,
         alerts=topics.potential_fraud.name,
+        anonymized=topics.anonymized_transactions.name,
         dead_letters=topics.dead_letters.name,
     )
-    sketch.connect(app, inputs, names, desks, metrics)
-    gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(key))
+    publish.connect(app, inputs, names, desks, publications, metrics=metrics)
+    gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(tokens.keys))
     serve_queries(app, gatherer, pane_ms=settings.view_pane_s * 1000)
     watch_card_testing(
         app,
@@ -110,6 +125,7 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
         every_s=settings.card_testing_check_s,
         registry=registry,
     )
+    follow_key_file(app, tokens)
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app
@@ -160,6 +176,15 @@ def faust_options(settings: Settings, app_id: str, web_port: int) -> dict[str, A
         "web_host": settings.web_host,
         "web_port": web_port or 6066,
     }
+
+
+def follow_key_file(app: faust.App, tokens: LiveTokens) -> None:
+    """Let a worker take keys that are added to the file while it runs."""
+
+    async def look_for_new_keys() -> None:
+        tokens.refresh()
+
+    app.timer(LOOK_PERIOD_S)(look_for_new_keys)
 
 
 def _outputs(topics: Topics) -> detect.Outputs:

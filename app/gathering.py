@@ -11,7 +11,7 @@ import faust
 import msgspec
 
 from agents.sketch import Desks
-from privacy.tokens import TokenKey
+from privacy.tokens import TokenKeys
 from sketches.questions import Rows, Table
 from streaming.internals import producer_of
 
@@ -32,9 +32,12 @@ class Gathering:
     missing: Sequence[int]
 
 
-def peer_token(key: TokenKey) -> str:
-    """What workers show each other: rows hold tokens of cards, which are not for everybody's eyes."""
-    return hmac.digest(key.secret, b"peers of the publisher", "sha256").hex()
+def peer_token(keys: TokenKeys) -> str:
+    """What workers show each other: rows hold tokens of cards, which are not for everybody's eyes.
+
+    By the oldest key: a rotation, which workers see one after another, does not part them.
+    """
+    return hmac.digest(keys.all[0].secret, b"peers of the publisher", "sha256").hex()
 
 
 class Gatherer:

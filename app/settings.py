@@ -92,8 +92,49 @@ class Settings:
     )
     token_key_file: str = _setting(
         "",
-        "File with a line KEY_ID:SECRET (hex, 32 bytes or more) for card and user tokens. Empty: a"
-        " development key is made under .run/, with a warning.",
+        "File with the keys of the tokens, lines KEY_ID:SECRET (hex, 32 bytes or more) and the beginning of"
+        " each one's period (docs/keys.md). Empty: a development key is made under .run/, with a warning.",
+    )
+    token_keys: str = _setting(
+        "",
+        "The same lines, with ; between them, instead of a file: read once, so a rotation needs a restart.",
+        secret=True,
+    )
+    audit_file: str = _setting(
+        "",
+        "File to which `reveal` adds a line for everything that it decrypts or resolves, before it shows it."
+        " Empty: .run/audit.jsonl.",
+    )
+
+    anonymity_k: int = _setting(
+        10,
+        "Different people of every group of rows that is published (docs/privacy.md). Higher: more private,"
+        " less exact; `python -m app choose-k` shows how much.",
+        least=2,
+    )
+    anonymity_l: int = _setting(
+        2, "Different merchants of every group that is published. 1: no such condition.", least=1
+    )
+    anonymity_delta: int = _setting(
+        1000,
+        "Rows of a worker that may come after one before it is published. Higher: more exact, later, more"
+        " memory (2 kB each).",
+        least=1,
+    )
+    anonymity_limit_s: float = _setting(
+        300.0,
+        "A row is published, or suppressed, when it has waited so long for company. Higher: fewer rows are"
+        " suppressed where few come.",
+    )
+    anonymity_mu: int = _setting(
+        100,
+        "Published groups that rows may join which find no others to form one. Higher: fewer are suppressed.",
+        least=1,
+    )
+    anonymity_hierarchies_file: str = _setting(
+        "",
+        "TOML file of the steps in which place, time, amount, category and device are generalised. Empty:"
+        " app/anonymity/hierarchies.toml.",
     )
 
     session_timeout_s: float = _setting(

@@ -2,23 +2,24 @@
 
 from agents.sketch import Book
 from app.settings import Settings
-from privacy.tokens import TokenKey, tokenizer
+from app.token_keys import LiveTokens
+from privacy.tokens import TokenKeys
 from sketches.audits import audits
 from sketches.book import Panes, sketch_entries, view_entries
 from sketches.desk import Options
 from sketches.likeness import Bounds
 
 
-def book_of(settings: Settings, key: TokenKey) -> Book:
+def book_of(settings: Settings, tokens: TokenKeys | LiveTokens) -> Book:
     """Every sketch and view, with the parameters that `settings` ask for."""
     panes = Panes(
         pane_ms=settings.view_pane_s * 1000,
         kept_ms=settings.view_retention_s * 1000,
         high_value=settings.high_value_amount,
     )
-    device_token_of = tokenizer(key, "device")
+    device_token_of = tokens.tokenizer("device")
     return Book(
-        sketches=sketch_entries(device_token_of, tokenizer(key, "row"), card_testing_bounds(settings)),
+        sketches=sketch_entries(device_token_of, tokens.tokenizer("row"), card_testing_bounds(settings)),
         views=view_entries(panes),
         audits=audits(device_token_of),
         options=Options(

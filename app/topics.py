@@ -7,6 +7,7 @@ import msgspec
 
 from app.settings import Settings
 from detection.track import Track
+from models.anonymized_transaction import AnonymizedTransaction
 from models.card_testing_alert import CardTestingAlert
 from models.case import Case
 from models.dead_letter import DeadLetter
@@ -14,6 +15,7 @@ from models.decision import Decision
 from models.flagged_transaction import FlaggedTransaction
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
+from models.published_group import PublishedGroup
 from models.transaction import Transaction
 from sketches.notebook import Snapshot
 
@@ -80,9 +82,11 @@ class Topics:
     potential_fraud: TopicSpec
     dead_letters: TopicSpec
     card_testing_alerts: TopicSpec
+    anonymized_transactions: TopicSpec
     sketches_changelog: TopicSpec
     views_changelog: TopicSpec
     devices_changelog: TopicSpec
+    groups_changelog: TopicSpec
 
     @property
     def all(self) -> tuple[TopicSpec, ...]:
@@ -99,9 +103,11 @@ class Topics:
             self.potential_fraud,
             self.dead_letters,
             self.card_testing_alerts,
+            self.anonymized_transactions,
             self.sketches_changelog,
             self.views_changelog,
             self.devices_changelog,
+            self.groups_changelog,
         )
 
     @property
@@ -139,8 +145,13 @@ class Topics:
                 self.transaction_decisions,
                 self.potential_fraud,
             ),
-            keeps=(self.sketches_changelog, self.views_changelog, self.devices_changelog),
-            writes=(self.card_testing_alerts, self.dead_letters),
+            keeps=(
+                self.sketches_changelog,
+                self.views_changelog,
+                self.devices_changelog,
+                self.groups_changelog,
+            ),
+            writes=(self.anonymized_transactions, self.card_testing_alerts, self.dead_letters),
         )
 
 
@@ -250,5 +261,22 @@ def topics_of(settings: Settings) -> Topics:
             doc="State of the publisher: what was counted of each device, and where it usually is (msgpack).",
             zone="restricted",
             compacted=True,
+        ),
+        groups_changelog=TopicSpec(
+            name=f"{publisher_id}-groups-changelog",
+            value=PublishedGroup,
+            doc="State of the publisher: published rows whose inputs may be read again (msgpack).",
+            key_doc="Offset of the group's last decision, 8 bytes, big-endian.",
+            zone="restricted",
+            compacted=True,
+            max_message_bytes=16 * 1024**2,
+        ),
+        anonymized_transactions=TopicSpec(
+            name="anonymized_transactions",
+            value=AnonymizedTransaction,
+            doc="Final verdicts for analysts: every row looks like those of k people (docs/privacy.md).",
+            zone="public",
+            key_doc="Row token, UTF-8.",
+            is_by_device=False,
         ),
     )

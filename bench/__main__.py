@@ -16,6 +16,7 @@ from bench import (
     sketch_bounds,
     sketches,
     throughput,
+    tokens,
 )
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
@@ -33,8 +34,9 @@ _BENCHMARKS = {
     "simulate": simulate.measure,
     "sketches": sketches.measure,
     "sketch_bounds": sketch_bounds.measure,
+    "tokens": tokens.measure,
 }
-_WITHOUT_PEER = {"memory", "replay", "files", "gateway", "bridge", "simulate", "sketches", "sketch_bounds"}
+_WITHOUT_PEER = {*_BENCHMARKS} - {"throughput", "latency", "recovery"}
 
 
 def main() -> None:
@@ -71,8 +73,7 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; replay, files, simulate: records; sketches:"
-        " purchases; bridge: messages",
+        help="throughput: fixes, and as many purchases; others: records; bridge: messages",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

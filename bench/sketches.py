@@ -17,7 +17,7 @@ from app.sketch_book import book_of
 from app.sketch_rehearsal import ALERTS, DECISIONS, new_desk
 from bench.contest import Contestant, Options, take_turns
 from bench.report import Section, ratio, spread
-from privacy.tokens import TokenKey
+from privacy.tokens import TokenKey, TokenKeys
 from sketches.audits import LEDGER
 from sketches.book import ITEM_OF_GROUP, Entry
 from sketches.desk import Desk
@@ -107,7 +107,7 @@ def _run_apart(name: str, count: int) -> Run:
 
 
 def _book(name: str) -> Book:
-    book = book_of(Settings(), TokenKey(key_id="k1", secret=bytes(32)))
+    book = book_of(Settings(), TokenKeys([TokenKey("k1", bytes(32))]))
     match name:
         case "nothing kept":
             return replace(book, sketches=(), views=(), audits=())

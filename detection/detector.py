@@ -15,7 +15,7 @@ from models.judgement import Judgement, Verdict
 from models.location_fix import LocationFix
 from models.transaction import Transaction
 
-Tokenize = Callable[[str], str]
+TokenizeAt = Callable[[str, int], str]
 V = TypeVar("V")
 
 AFTER_DEADLINE = "arrived_after_deadline"
@@ -47,8 +47,10 @@ class Detector(Generic[S]):
     """How transactions are decided: by which rule, and for how long a decision may change."""
 
     rule: Rule[S]
-    card_token_of: Tokenize
-    user_token_of: Tokenize
+    card_token_of: TokenizeAt
+    """Given the text and when the card was used, milliseconds since the epoch: what comes again, at whatever
+    time, gets the token that it had."""
+    user_token_of: TokenizeAt
     grace_ms: int = 300_000
     repeat_window_ms: int = 3_600_000
     max_open_cases: int = 100_000
@@ -115,7 +117,7 @@ class Sitting(Generic[S]):
         if is_open and deadline_ms < self._docket.time.ms and not is_forwarded:
             judgement, is_open = judgement.because(AFTER_DEADLINE), False
         decision = self._first_decision(
-            transaction, judgement, "provisional" if is_open else "final", record_ms
+            transaction, judgement, "provisional" if is_open else "final", record_ms, event_ms
         )
         card_last4 = last_four(transaction.card_number)
         case = Case(is_open, record_ms, deadline_ms, _encode(decision), card_last4 if is_open else None)
@@ -170,15 +172,15 @@ class Sitting(Generic[S]):
         return still_open
 
     def _first_decision(
-        self, transaction: Transaction, judgement: Judgement, stage: Stage, record_ms: int
+        self, transaction: Transaction, judgement: Judgement, stage: Stage, record_ms: int, event_ms: int
     ) -> Decision:
         return Decision.of(
             transaction,
             judgement,
             stage=stage,
             revision=1,
-            card_token=_token(self._detector.card_token_of, transaction.card_number),
-            user_token=_token(self._detector.user_token_of, transaction.user_id),
+            card_token=_token(self._detector.card_token_of, transaction.card_number, event_ms),
+            user_token=_token(self._detector.user_token_of, transaction.user_id, event_ms),
             received_ms=record_ms,
         )
 
@@ -228,5 +230,5 @@ def flag_event(before: Verdict | None, decision: Decision) -> FlagEvent | None:
     return "retracted" if before == "flagged" else None
 
 
-def _token(token_of: Tokenize, text: str | int | None) -> str | None:
-    return None if text is None or text == "" else token_of(str(text))
+def _token(token_of: TokenizeAt, text: str | int | None, event_ms: int) -> str | None:
+    return None if text is None or text == "" else token_of(str(text), event_ms)

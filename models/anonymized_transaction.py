@@ -1,7 +1,7 @@
 """Topic anonymized_transactions: what analysts may see of a transaction."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -9,6 +9,14 @@ from msgspec import Meta
 from models.judgement import Verdict
 
 SCHEMA_VERSION = 1
+
+QUASI_IDENTIFIERS: Final = (
+    *("place", "time_from", "time_to", "amount_from", "amount_to", "merchant_category", "device_type"),
+)
+"""The columns by which somebody who knows a person could look for their rows."""
+
+SENSITIVE: Final = "merchant"
+"""The column that they must not learn."""
 
 
 class AnonymizedTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -19,3 +19,7 @@ class Case(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The Decision as it was written to transaction_decisions."""
     card_last4: str | None
     """What a later alert shows of the card; None in a closed case."""
+
+    def __repr__(self) -> str:
+        """Says when it ends only: token and digits of a card must not stand side by side in a log."""
+        return f"Case({'open' if self.is_open else 'closed'}, deadline_ms={self.deadline_ms})"

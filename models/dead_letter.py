@@ -33,6 +33,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes | None = None
     value: bytes | None = None
 
+    def __repr__(self) -> str:
+        """Names its place and reason code only: the value must not reach a log or a traceback."""
+        place = f"{self.source_topic}[{self.source_partition}]:{self.source_offset}"
+        return f"DeadLetter({place!r}, {self.reason_code!r})"
+
     @classmethod
     def of(
         cls,

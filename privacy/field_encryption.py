@@ -1,10 +1,11 @@
 """Fields of a message that only the holder of a key can read: sealed on the device, opened by the bridge."""
 
 from collections.abc import Collection, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 
 SEALED = "Encrypted"
 """The field of a message that holds all of its sealed fields, as one Fernet token."""
@@ -26,7 +27,7 @@ class FieldCipher:
         if not keys:
             raise ValueError("there is no key")
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            self._fernets = {key_id_of(key): Fernet(key) for key in keys}
         except ValueError:
             raise ValueError("a key is not url-safe base64 of 32 bytes") from None
 
@@ -40,18 +41,22 @@ class FieldCipher:
         """
         inner = {name: value for name, value in message.items() if name in fields or name in bound_to}
         outer = {name: value for name, value in message.items() if name not in fields}
-        return {**outer, SEALED: self._fernet.encrypt(msgspec.json.encode(inner)).decode()}
+        return {**outer, SEALED: self._newest.encrypt(msgspec.json.encode(inner)).decode()}
 
     def opened(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return a sealed message as it was before. Raises UnreadableSealError.
 
         A field that stands outside as well must say the same.
         """
+        return self.opened_with(message)[0]
+
+    def opened_with(self, message: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        """Return the same, and the id of the key that opened it. Raises UnreadableSealError."""
         token = message.get(SEALED)
         if not isinstance(token, str):
             raise UnreadableSealError(f"{SEALED} is no text")
         try:
-            text = self._fernet.decrypt(token)
+            text, key_id = self._decrypted(token)
         except (InvalidToken, ValueError):  # ValueError: a character that is not ASCII
             raise UnreadableSealError(
                 f"{SEALED} was sealed with no key that is known here, or changed"
@@ -66,4 +71,22 @@ class FieldCipher:
         for name in outer.keys() & inner.keys():
             if outer[name] != inner[name]:
                 raise UnreadableSealError(f"{SEALED} was sealed for a message with another {name}")
-        return {**outer, **inner}
+        return {**outer, **inner}, key_id
+
+    @property
+    def _newest(self) -> Fernet:
+        return next(iter(self._fernets.values()))
+
+    def _decrypted(self, token: str) -> tuple[bytes, str]:
+        """The text in a token and the id of its key. Raises InvalidToken, as MultiFernet would."""
+        for key_id, fernet in self._fernets.items():
+            try:
+                return fernet.decrypt(token), key_id
+            except InvalidToken:
+                continue
+        raise InvalidToken
+
+
+def key_id_of(key: str | bytes) -> str:
+    """A name for a key, for an audit log: of its 32 random bytes it tells nothing."""
+    return sha256(key.encode() if isinstance(key, str) else key).hexdigest()[:8]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from sketches.accuracy import Finding, beyond_chance
-from sketches.book import ITEM_OF_GROUP, LONGEST_WINDOW_MS, Entry, Stream, Tokenize, latency_ms
+from sketches.book import ITEM_OF_GROUP, LONGEST_WINDOW_MS, Entry, Stream, TokenizeAt, event_ms, latency_ms
 from sketches.direct_ledgers import CountLedger, ShareLedger, TimesLedger
 from sketches.facts import DecisionFact, category_of, merchant_of
 from sketches.ledger import TwinLedger
@@ -33,7 +33,7 @@ class Audit:
     """None where a sketch holds itself what it is judged by."""
 
 
-def audits(device_token_of: Tokenize) -> tuple[Audit, ...]:
+def audits(device_token_of: TokenizeAt) -> tuple[Audit, ...]:
     """Of every sketch in `sketch_entries` that has no key."""
     firsts, flags = partial(_twin, of="firsts"), partial(_twin, of="flags")
     return (
@@ -46,7 +46,11 @@ def audits(device_token_of: Tokenize) -> tuple[Audit, ...]:
         _counts(("merchants", "merchant_counts"), "firsts", lambda fact: merchant_of(fact.decision)),
         _counts(("flagged_merchants",), "flags", lambda fact: merchant_of(fact.decision)),
         _counts(("flagged_categories",), "flags", lambda fact: category_of(fact.decision)),
-        _counts(("flagged_devices",), "flags", lambda fact: device_token_of(fact.decision.device_id)),
+        _counts(
+            ("flagged_devices",),
+            "flags",
+            lambda fact: device_token_of(fact.decision.device_id, event_ms(fact.decision)),
+        ),
         Audit(
             sketches=("flagged_lately",),
             judge=lambda name, ledger, sketch: ledger.judge(name, sketch, _WINDOWS_MS),

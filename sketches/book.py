@@ -26,7 +26,7 @@ from sketches.sliding_count import SlidingCount
 from sketches.tally import Tally
 from sketches.weighted_reservoir import MAX_WEIGHT, MIN_WEIGHT, WeightedReservoir
 
-Tokenize = Callable[[str], str]
+TokenizeAt = Callable[[str, int], str]
 Stream = Literal["decisions", "firsts", "finals", "flags", "alerts"]
 """Which facts: all of decisions; of transactions when they are first seen, final, first flagged; alerts."""
 
@@ -78,9 +78,12 @@ class Panes:
 
 
 def sketch_entries(
-    device_token_of: Tokenize, transaction_token_of: Tokenize, card_testing: Bounds
+    device_token_of: TokenizeAt, transaction_token_of: TokenizeAt, card_testing: Bounds
 ) -> tuple[Entry, ...]:
-    """What the table `sketches` holds. Devices and transactions are tokens in it, as cards and people."""
+    """What the table `sketches` holds. Devices and transactions are tokens in it, as cards and people.
+
+    Tokens are of the time at which the card was used, milliseconds since the epoch (docs/keys.md).
+    """
     return (
         *_distinct_entries("distinct", "firsts"),
         *_distinct_entries("flagged_distinct", "flags"),
@@ -163,7 +166,7 @@ def view_entries(panes: Panes) -> tuple[Entry, ...]:
             make=lambda _seed: Tally(),
             read=Tally.from_bytes,
             take=_take_decisions,
-            key_of=lambda fact: pane_key(_event_ms(fact.decision), HOUR_MS),
+            key_of=lambda fact: pane_key(event_ms(fact.decision), HOUR_MS),
             most_keys=-(-panes.kept_ms // HOUR_MS),
             keep="last",
         ),
@@ -173,7 +176,7 @@ def view_entries(panes: Panes) -> tuple[Entry, ...]:
             make=lambda _seed: Tally(),
             read=Tally.from_bytes,
             take=_take_alerts(panes.high_value),
-            key_of=lambda fact: pane_key(_event_ms(fact.alert), panes.pane_ms),
+            key_of=lambda fact: pane_key(event_ms(fact.alert), panes.pane_ms),
             most_keys=panes.most,
             keep="last",
         ),
@@ -315,10 +318,10 @@ def _take_categories(sketch: FrequentItems, facts: Sequence[DecisionFact]) -> No
         sketch.update(category_of(fact.decision))
 
 
-def _take_devices(token_of: Tokenize) -> Callable[[FrequentItems, Sequence[DecisionFact]], None]:
+def _take_devices(token_of: TokenizeAt) -> Callable[[FrequentItems, Sequence[DecisionFact]], None]:
     def take(sketch: FrequentItems, facts: Sequence[DecisionFact]) -> None:
         for fact in facts:
-            sketch.update(token_of(fact.decision.device_id))
+            sketch.update(token_of(fact.decision.device_id, event_ms(fact.decision)))
 
     return take
 
@@ -342,14 +345,14 @@ def _take_weighted_samples(sketch: WeightedReservoir, facts: Sequence[DecisionFa
             sketch.update(sampled(fact.decision), weight)
 
 
-def _take_likeness(token_of: Tokenize) -> Callable[[Likeness, Sequence[DecisionFact]], None]:
+def _take_likeness(token_of: TokenizeAt) -> Callable[[Likeness, Sequence[DecisionFact]], None]:
     def take(sketch: Likeness, facts: Sequence[DecisionFact]) -> None:
         most_amount = sketch.bounds.max_amount
         for fact in facts:
             use = fact.decision
             if use.amount <= most_amount and use.card_token is not None:
                 sketch.update(
-                    transaction_id=token_of(use.transaction_id),
+                    transaction_id=token_of(use.transaction_id, event_ms(use)),
                     card=use.card_token,
                     category=category_of(use),
                     merchant=merchant_of(use),
@@ -366,5 +369,6 @@ def _category_key(fact: DecisionFact) -> str:
     return category_of(fact.decision)
 
 
-def _event_ms(use: Any) -> int:
+def event_ms(use: Any) -> int:
+    """When the card was used, milliseconds since the epoch."""
     return int(use.transaction_time.timestamp() * 1000)

@@ -54,6 +54,7 @@ class Chunk:
         "acknowledged",
         "ends",
         "events",
+        "given_back",
         "hurry",
         "partition",
         "silent_s",
@@ -75,6 +76,7 @@ class Chunk:
         self.ends = ends
         self.started = False
         self.acknowledged = False
+        self.given_back = False
         self.hurry: Callable[[], None] = _nothing
         self._decode: Callable[[], Sequence[Event]] | None = decode
         self._pending = 0
@@ -95,6 +97,10 @@ class Chunk:
             self.acknowledged = True
         for future in futures:
             future.add_done_callback(self._on_sent)
+
+    def give_back(self) -> None:
+        """Leave the chunk to the partition's next owner."""
+        self.given_back = True
 
     def _on_sent(self, future: Any) -> None:
         if future.cancelled() or future.exception() is not None:
@@ -117,13 +123,13 @@ class Ledger:
         self._chunks.append(chunk)
 
     def settled(self) -> bool:
-        """Whether every chunk that an agent has begun is acknowledged."""
-        return all(chunk.acknowledged or not chunk.started for chunk in self._chunks)
+        """Whether every chunk that an agent has begun is acknowledged, or given back."""
+        return all(each.acknowledged or each.given_back or not each.started for each in self._chunks)
 
     def hurry(self) -> None:
         """Ask for what keeps begun chunks from being acknowledged."""
         for chunk in self._chunks:
-            if chunk.started and not chunk.acknowledged:
+            if chunk.started and not (chunk.acknowledged or chunk.given_back):
                 chunk.hurry()
 
     def close(self) -> dict[TP, int]:

@@ -29,7 +29,11 @@ class RateLimit(logging.Filter):
 
 
 def limit_log_rate(prefix: str) -> None:
-    """Limit every logger under `prefix` that exists by now."""
+    """Limit every logger under `prefix` that exists by now.
+
+    At level debug, too, it says no more than at info: aiokafka's debug lines quote records, byte for byte.
+    """
+    logging.getLogger(prefix).setLevel(logging.INFO)
     limit = RateLimit()
     for name in list(logging.root.manager.loggerDict):
         if name == prefix or name.startswith(prefix + "."):

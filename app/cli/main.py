@@ -5,17 +5,22 @@ import sys
 import typer
 from rich.console import Console
 
+from app.cli.anonymize import anonymize
 from app.cli.bridge import bridge
+from app.cli.choose_k import choose_k
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
+from app.cli.keys import keys_app
+from app.cli.privacy import privacy_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
 from app.cli.query import query
 from app.cli.reconcile import reconcile
 from app.cli.replay import replay
+from app.cli.reveal import reveal
 from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
@@ -35,6 +40,8 @@ cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docke
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
 cli.add_typer(sketches_app, name="sketches")
+cli.add_typer(keys_app, name="keys")
+cli.add_typer(privacy_app, name="privacy")
 for command in (
     demo,
     gateway,
@@ -42,9 +49,12 @@ for command in (
     bridge,
     produce,
     replay,
+    anonymize,
+    choose_k,
     explain,
     tail,
     query,
+    reveal,
     reconcile,
     doctor,
     settings,

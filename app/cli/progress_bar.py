@@ -3,6 +3,10 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @contextmanager
@@ -36,3 +40,13 @@ def topic_bar(doing: str) -> Iterator[Callable[[str, int, int], None]]:
             bars.update(bar, description=topic, completed=done, total=records_total)
 
         yield show
+
+
+def record_bar() -> "Progress":
+    """A count of records whose total nobody knows: `bar.track(records, total=None)`."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)

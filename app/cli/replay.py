@@ -1,26 +1,23 @@
 """`python -m app replay`: what do the rules say of these records?"""
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 
+from app.cli.output_file import STDOUT, writable
+from app.cli.progress_bar import record_bar
 from app.scoring import Verdicts
 from app.settings import Settings
 from models.decision import Decision
 from sources.labels import Label, read_labels
 from streaming.errors import ConfigError
-
-_STDOUT = Path("-")
 
 
 def replay(
@@ -74,8 +71,8 @@ def replay(
     detectors = [changed(detector, rule=rule_of(each)) for each in profiles]
     decoders, tallies, dead_letters = input_decoders(topics_of(settings)), [_Tally() for _ in names], 0
     collect_less_often()
-    decisions_path = output_path or (None if reports else _STDOUT)
-    with _progress() as bar, _writable(decisions_path) as output, _writable(dead_letters_path) as letters:
+    decisions_path = output_path or (None if reports else STDOUT)
+    with record_bar() as bar, writable(decisions_path) as output, writable(dead_letters_path) as letters:
         events = bar.track(read_events(input_path), total=None)
         for result in replay_beside(events, decoders, detectors, settings.max_clock_skew_s):
             if isinstance(result, DeadLetter):
@@ -114,7 +111,7 @@ def _check(names: Sequence[str], output_path: Path | None, *, reports: bool) -> 
         raise ConfigError(f"--profile {' --profile '.join(names)}: name one profile, or two to compare them")
     if len(names) == 2 and output_path is not None:
         raise ConfigError("--output takes the decisions of one profile: leave it or one --profile out")
-    if reports and output_path == _STDOUT:
+    if reports and output_path == STDOUT:
         raise ConfigError("--output -: the table is printed there; name a file for the decisions")
 
 
@@ -130,24 +127,3 @@ def _told(name: str, tally: _Tally, dead_letters: int) -> str:
     found = sorted((tally.counts | Counter({"dead letters": dead_letters})).items())
     told = ", ".join(f"{count:,} {what}" for what, count in found if count)
     return (f"{name}: " if name else "") + (told or "no decision: the file holds no transaction")
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        SpinnerColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-
-
-def _writable(path: Path | None) -> AbstractContextManager[IO[bytes]]:
-    """The file to write; None: what is written is dropped."""
-    if path == _STDOUT:
-        return nullcontext(sys.stdout.buffer)
-    try:
-        return (path or Path(os.devnull)).open("wb")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None

@@ -65,7 +65,7 @@ def _of_file(settings: Settings, path: Path) -> "list[Finding]":
     from app.rules import detector_of
     from app.sketch_book import book_of
     from app.sketch_rehearsal import rehearse
-    from app.token_key import token_key_of
+    from app.token_keys import token_keys_of
     from app.topics import topics_of
     from sketches.accuracy import worst
     from sources.event_file import read_events
@@ -77,7 +77,7 @@ def _of_file(settings: Settings, path: Path) -> "list[Finding]":
         input_decoders(topics_of(settings)),
         detector_of(settings, profile_of(settings, settings.profile)),
         settings.max_clock_skew_s,
-        book_of(settings, token_key_of(settings)),
+        book_of(settings, token_keys_of(settings)),
     )
     return worst(desk.findings())
 

@@ -135,6 +135,11 @@ def _operations(topics: Topics) -> dict[str, Any]:
         "readDeadLetters": operation(
             "receive", topics.dead_letters, "Look into records that could not be processed."
         ),
+        "readAnonymizedTransactions": operation(
+            "receive",
+            topics.anonymized_transactions,
+            "Analyse final verdicts, without learning whose they are.",
+        ),
         "sendLocation": operation("send", topics.location_data, "Report where a phone is."),
         "sendTransaction": operation("send", topics.transaction_data, "Report the use of a card."),
     }

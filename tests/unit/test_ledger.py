@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import mmh3
+import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
+from agents.sketch import SketchMetrics
 from app.settings import Settings
 from app.sketch_book import book_of
-from privacy.tokens import TokenKey
-from sketches.accuracy import beyond_chance, worst
+from privacy.tokens import TokenKey, TokenKeys
+from sketches.accuracy import Finding, beyond_chance, worst
 from sketches.desk import Desk, Message, Notebooks
 from sketches.direct_ledgers import MOST_TIMES, CountLedger, ShareLedger, TimesLedger
 from sketches.distinct import Distinct
@@ -19,12 +22,13 @@ from sketches.likeness import Likeness
 from sketches.moments import SecondMoment
 from sketches.notebook import Notebook, Snapshot
 from sketches.quantiles import Quantiles
+from sketches.questions import QUESTIONS, Asked, Gathered
 from sketches.reservoir import Reservoir
 from sketches.sliding_count import SlidingCount
 from sketches.usual_places import ApprovedPlaces
 from tests.decision_stream import chunks, decisions, fixes
 
-BOOK = book_of(Settings(), TokenKey(key_id="1", secret=bytes(32)))
+BOOK = book_of(Settings(), TokenKeys([TokenKey("1", bytes(32))]))
 Chunks = list[tuple[list[Message], list[Message]]]
 
 
@@ -245,3 +249,40 @@ def test_a_share_of_the_devices_is_sampled() -> None:
     """About one in sixteen."""
     sampled: Sequence[bool] = [is_sampled(b"phone-%06d" % number, 1 / 16) for number in range(16_000)]
     assert 850 < sum(sampled) < 1150
+
+
+def test_the_question_of_accuracy_is_answered_by_the_worst_partition(stream: Chunks) -> None:
+    """What the workers send each other of their findings."""
+    right, wrong_one = desk_of(), desk_of()
+    for desk in (right, wrong_one):
+        feed(desk, stream[:2])
+    page = wrong_one.notebooks.sketches.open([b"amounts"], Quantiles.from_bytes, lambda _: Quantiles())
+    page[b"amounts"].sketch.update(1.0)
+    parts = [
+        {finding.sketch.encode(): msgspec.msgpack.encode(finding) for finding in desk.findings()}
+        for desk in (right, wrong_one)
+    ]
+    gathered = Gathered(parts=parts, asked=Asked(), now_ms=0, pane_ms=1)
+    answer = QUESTIONS["accuracy"].answer(gathered)
+    assert [each["sketch"] for each in answer if each["broken"]] == ["amounts"]
+    assert [each["sketch"] for each in answer] == sorted({name.decode() for part in parts for name in part})
+    assert msgspec.convert(answer, list[Finding]), "what `sketches accuracy` reads"
+
+
+def test_metrics_show_the_worst_of_each_sketch() -> None:
+    """A gauge for the ratio and one for the alert."""
+    registry = CollectorRegistry()
+    near = Finding(sketch="a", what="", exact=10, estimate=11, error=0.1, bound=0.2)
+    far = msgspec.structs.replace(near, error=0.5, broken="why")
+    SketchMetrics(registry).show_findings([near, far, msgspec.structs.replace(near, sketch="b")])
+    shown = {
+        (name, sketch): registry.get_sample_value(name, {"sketch": sketch})
+        for name in ("sketch_error_ratio", "sketch_bound_broken")
+        for sketch in ("a", "b")
+    }
+    assert shown == {
+        ("sketch_error_ratio", "a"): 2.5,
+        ("sketch_error_ratio", "b"): 0.5,
+        ("sketch_bound_broken", "a"): 1,
+        ("sketch_bound_broken", "b"): 0,
+    }

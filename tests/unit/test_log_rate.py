@@ -76,3 +76,15 @@ def test_only_loggers_under_the_prefix_are_limited() -> None:
     loggers = [logging.getLogger(name) for name in names]
     limit_log_rate("limitedpkg")
     assert [bool(logger.filters) for logger in loggers] == [True, True, False, False]
+
+
+def test_what_is_limited_logs_no_debug_lines() -> None:
+    """Aiokafka's `Sending (key=… value=…)` would put card numbers into the log."""
+    limit_log_rate("chattypkg")
+    level = logging.root.level
+    logging.root.setLevel(logging.DEBUG)
+    try:
+        assert not logging.getLogger("chattypkg.producer").isEnabledFor(logging.DEBUG)
+        assert logging.getLogger("chattypkg.producer").isEnabledFor(logging.INFO)
+    finally:
+        logging.root.setLevel(level)

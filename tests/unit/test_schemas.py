@@ -18,6 +18,7 @@ from app.published.schemas import json_schema
 from app.settings import PROJECT_DIR, Settings
 from app.topics import topics_of
 from detection.track import Track
+from models.anonymized_transaction import AnonymizedTransaction
 from models.card_testing_alert import CardTestingAlert, NearIdentical
 from models.case import Case
 from models.dead_letter import DeadLetter
@@ -26,6 +27,7 @@ from models.flagged_transaction import FlaggedTransaction
 from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
+from models.published_group import PublishedGroup
 from models.transaction import Transaction
 from sketches.notebook import Snapshot
 
@@ -89,6 +91,21 @@ DEAD_LETTER = DeadLetter.of(
     key=None,
     value=b"{",
 )
+ANONYMIZED = AnonymizedTransaction(
+    row_token="k1:00",
+    place="9q9k",
+    time_from=datetime(2024, 4, 1, 10, tzinfo=UTC),
+    time_to=datetime(2024, 4, 1, 10, 5, tzinfo=UTC),
+    amount_from=10.0,
+    amount_to=20.0,
+    merchant_category="*",
+    device_type="handheld",
+    merchant=None,
+    verdict="cleared",
+    usual_place=None,
+    group_size=10,
+    information_loss=0.25,
+)
 SNAPSHOT = Snapshot(ends={"transaction_decisions": 7}, sketch=b"\x01")
 SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.location_data.name: LOCATION,
@@ -111,8 +128,10 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.sketches_changelog.name: SNAPSHOT,
     TOPICS.views_changelog.name: SNAPSHOT,
     TOPICS.devices_changelog.name: SNAPSHOT,
+    TOPICS.groups_changelog.name: PublishedGroup((7,), (b"k1:00",), (b"{}",)),
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),
+    TOPICS.anonymized_transactions.name: ANONYMIZED,
 }
 
 

@@ -19,7 +19,10 @@ def test_reference_names_every_setting_and_marks_secrets() -> None:
     """One row each; a secret is told from a name of a file."""
     rows = [line for line in reference().splitlines() if line.startswith(f"| `{PREFIX}")]
     assert len(rows) == len(fields(Settings))
-    assert [row.split("`")[1] for row in rows if "**Secret.**" in row] == ["SMARTBANK_KAFKA_PASSWORD"]
+    assert [row.split("`")[1] for row in rows if "**Secret.**" in row] == [
+        "SMARTBANK_KAFKA_PASSWORD",
+        "SMARTBANK_TOKEN_KEYS",
+    ]
 
 
 def test_no_variable_gives_the_defaults() -> None:

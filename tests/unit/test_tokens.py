@@ -1,15 +1,20 @@
 """Tokens are HMAC-SHA-256, cut to 128 bits, of kind and text."""
 
 import hashlib
+import re
+from random import Random
+from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.tokens import TokenKey, tokenizer
+from privacy.tokens import Kind, TokenKey, TokenKeys, tokenizer
 
 SECRET = bytes.fromhex("5a" * 32)
 KEY = TokenKey(key_id="k1", secret=SECRET)
-TOKENIZE = {kind: tokenizer(KEY, kind) for kind in ("card", "user")}
+KINDS: tuple[Kind, ...] = ("card", "user")
+TOKENIZE = {kind: tokenizer(KEY, kind) for kind in KINDS}
 
 
 def test_a_token_is_what_openssl_computes() -> None:
@@ -24,7 +29,7 @@ def test_a_token_is_what_rfc_2104_says(kind: str, text: str, secret: bytes) -> N
     padded = secret.ljust(64, b"\0")
     inner = hashlib.sha256(bytes(b ^ 0x36 for b in padded) + f"{kind}\0{text}".encode()).digest()
     mac = hashlib.sha256(bytes(b ^ 0x5C for b in padded) + inner).hexdigest()
-    assert tokenizer(TokenKey(key_id="x", secret=secret), kind)(text) == f"x:{mac[:32]}"
+    assert tokenizer(TokenKey(key_id="x", secret=secret), cast("Kind", kind))(text) == f"x:{mac[:32]}"
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
@@ -55,3 +60,68 @@ def test_the_repr_of_a_key_hides_the_secret() -> None:
     """Settings, tracebacks and logs show reprs."""
     key = TokenKey(key_id="k1", secret=SECRET)
     assert repr(key) == f"{key}" == "TokenKey('k1')"
+
+
+def keys_since(*since_ms: int | None) -> TokenKeys:
+    """Keys k0, k1, … of periods that begin then."""
+    return TokenKeys(TokenKey(f"k{n}", bytes([n]) * 32, since) for n, since in enumerate(since_ms))
+
+
+@given(st.lists(st.integers(-100, 100), unique=True, min_size=1, max_size=5), st.integers(-120, 120))
+def test_a_moment_has_the_key_that_began_last_before_it(begins: list[int], time_ms: int) -> None:
+    """In whatever order the file has them; what was before all periods has the first key."""
+    keys = keys_since(*begins)
+    ahead = [since for since in begins if since <= time_ms]
+    wanted = f"k{begins.index(max(ahead, default=min(begins)))}"
+    assert keys.at(time_ms).key_id == wanted
+    assert keys.tokenizer("card")("1", time_ms) == tokenizer(keys.at(time_ms), "card")("1")
+    assert keys.tokenizer("card")("1", time_ms).startswith(f"{wanted}:")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-100, 100)), max_size=20), st.randoms())
+def test_a_rotation_changes_no_token_of_before_and_links_within_a_period(
+    uses: list[tuple[str, int]], random: Random
+) -> None:
+    """Whoever reads again, in any order, after the rotation or before it, gets the same tokens."""
+    old, new = keys_since(None).tokenizer("card"), keys_since(None, 0).tokenizer("card")
+    before = {use: old(*use) for use in uses if use[1] < 0}
+    random.shuffle(uses)
+    after = {use: new(*use) for use in uses}
+    assert before.items() <= after.items()
+    for (one, one_ms), token in after.items():
+        for (other, other_ms), another in after.items():
+            same_period = (one_ms < 0) == (other_ms < 0)
+            assert (token == another) == (one == other and same_period)
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ([], "there is no key"),
+        ([TokenKey("a", SECRET), TokenKey("a", SECRET, 5)], "same id"),
+        ([TokenKey("a", SECRET), TokenKey("b", SECRET)], "the periods of a and b begin at the same time"),
+        ([TokenKey("a", SECRET, 5), TokenKey("b", SECRET, 5)], "begin at the same time"),
+    ],
+)
+def test_keys_that_leave_a_moment_in_doubt_are_refused(keys: list[TokenKey], complaint: str) -> None:
+    """Two workers might take another one each."""
+    with pytest.raises(ValueError, match=complaint):
+        TokenKeys(keys)
+
+
+def test_only_the_future_may_change() -> None:
+    """A key for later is welcome; a new beginning, secret or gap for what was is not."""
+    begun = keys_since(None, 10)
+    assert keys_since(None, 10, 21).agrees_with(begun, 20)
+    assert begun.agrees_with(keys_since(None, 10, 21), 20)
+    assert not keys_since(None, 10, 20).agrees_with(begun, 20)
+    assert not keys_since(None).agrees_with(begun, 20)
+    assert not keys_since(None, 11).agrees_with(begun, 20)
+    assert not TokenKeys([begun.all[0], TokenKey("k1", SECRET, 10)]).agrees_with(begun, 20)
+
+
+def test_a_fingerprint_tells_secrets_apart_and_not_ids() -> None:
+    """Eight hex digits of a MAC: nothing of the secret."""
+    assert KEY.fingerprint == TokenKey("other", SECRET).fingerprint
+    assert KEY.fingerprint != TokenKey("k1", bytes(32)).fingerprint
+    assert re.fullmatch("[0-9a-f]{8}", KEY.fingerprint)

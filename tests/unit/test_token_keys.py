@@ -9,19 +9,26 @@ from typing import Any
 
 import pytest
 
-from app import token_key
+from app import token_keys
 from app.settings import Settings
-from app.token_key import token_key_of
+from app.token_keys import token_keys_of
+from privacy.tokens import TokenKey
 from streaming.errors import ConfigError
 
 SECRET_HEX = "5a" * 32
+
+
+def only_key() -> TokenKey:
+    """The development key."""
+    [key] = token_keys_of(Settings()).all
+    return key
 
 
 @pytest.fixture
 def development_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the development key lies in this test."""
     path = tmp_path / "run" / "development-token.key"
-    monkeypatch.setattr(token_key, "_DEVELOPMENT_KEY", path)
+    monkeypatch.setattr(token_keys, "_DEVELOPMENT_KEY", path)
     return path
 
 
@@ -30,7 +37,7 @@ def test_a_key_file_is_one_line(text: str, tmp_path: Path) -> None:
     """Editors end lines; hex digits come in both cases."""
     path = tmp_path / "token.key"
     path.write_text(text)
-    key = token_key_of(Settings(token_key_file=str(path)))
+    [key] = token_keys_of(Settings(token_key_file=str(path))).all
     assert (key.key_id, key.secret) == ("k1", b"\x5a" * 32)
 
 
@@ -51,7 +58,7 @@ def test_a_wrong_key_file_is_named_and_not_quoted(content: bytes, complaint: str
     path = tmp_path / "token.key"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=complaint) as refused:
-        token_key_of(Settings(token_key_file=str(path)))
+        token_keys_of(Settings(token_key_file=str(path)))
     assert str(path) in str(refused.value)
     assert "5a5a" not in str(refused.value)
 
@@ -59,7 +66,7 @@ def test_a_wrong_key_file_is_named_and_not_quoted(content: bytes, complaint: str
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
     """A typo in the setting must not mean the development key."""
     with pytest.raises(ConfigError, match=r"absent\.key cannot be read: No such file"):
-        token_key_of(Settings(token_key_file=str(tmp_path / "absent.key")))
+        token_keys_of(Settings(token_key_file=str(tmp_path / "absent.key")))
 
 
 def test_the_development_key_is_made_once_and_warned_of(
@@ -67,7 +74,7 @@ def test_the_development_key_is_made_once_and_warned_of(
 ) -> None:
     """Tokens must be the same after a restart, and nobody may take this key for a real one."""
     with caplog.at_level(logging.WARNING):
-        first, second = token_key_of(Settings()), token_key_of(Settings())
+        first, second = only_key(), only_key()
     assert first == second
     assert len(first.secret) == 32
     assert len(caplog.messages) == 2
@@ -78,7 +85,7 @@ def test_the_development_key_is_made_once_and_warned_of(
 
 def test_the_development_key_is_readable_by_its_owner_only(development_key: Path) -> None:
     """Whoever has the key can find the cards behind the tokens by trying all numbers."""
-    token_key_of(Settings())
+    token_keys_of(Settings())
     assert stat.S_IMODE(development_key.stat().st_mode) == 0o600
 
 
@@ -89,7 +96,7 @@ def test_two_processes_that_start_together_get_one_key(development_key: Path) ->
 
     def start(together: Barrier, queue: Any) -> None:
         together.wait(30)
-        queue.put(token_key_of(Settings()).secret)
+        queue.put(only_key().secret)
 
     processes = [context.Process(target=start, args=(barrier, results)) for _ in range(2)]
     for process in processes:
@@ -97,5 +104,5 @@ def test_two_processes_that_start_together_get_one_key(development_key: Path) ->
     keys = {results.get(timeout=30) for _ in processes}
     for process in processes:
         process.join(30)
-    assert keys == {token_key_of(Settings()).secret}
+    assert keys == {only_key().secret}
     assert development_key.exists()

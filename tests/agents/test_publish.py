@@ -18,7 +18,9 @@ from app.decoders import decoders_of
 from app.factory import create_publisher
 from app.settings import Settings
 from app.topics import topics_of
+from models.anonymized_transaction import AnonymizedTransaction
 from models.dead_letter import DeadLetter
+from models.published_group import PublishedGroup
 from sketches.notebook import Snapshot
 from sketches.tally import Tally
 from streaming.chunk import Chunk
@@ -33,7 +35,7 @@ TOPICS = topics_of(Settings())
 DECODERS = decoders_of(TOPICS.publisher.reads)
 PARTITION = partition_of(b"phone-0", 4)
 TIMEOUT_S = 10.0
-STAGES = 3
+STAGES = 5  # sketches, views and devices; groups, then rows
 
 
 class FaustProducer:
@@ -83,6 +85,13 @@ class Publisher:
             self.producer.acknowledge_all()
             await asyncio.sleep(0.002)
 
+    async def give_back(self, chunk: Chunk) -> None:
+        """Hurry a chunk as a rebalance does, until it is given back."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while not chunk.given_back:
+                chunk.hurry()
+                await self.acknowledge()
+
     def rows(self, topic: str) -> dict[bytes, Snapshot]:
         """The last rows of a changelog's partition."""
         rows = dict(self.producer.log[topic, PARTITION])
@@ -111,7 +120,7 @@ def prepared(folder: Path, producer: FakeProducer, registry: CollectorRegistry, 
         token_key_file=str(key_file),
         state_dir=str(folder),
         publisher_web_port=0,
-        **{"snapshot_interval_s": 3600.0, **changes},
+        **{"snapshot_interval_s": 3600.0, "anonymity_limit_s": 0.0, **changes},
     )
     app = create_publisher(settings, registry)
     app.producer = FaustProducer(producer)
@@ -125,7 +134,16 @@ async def publisher(tmp_path: Path) -> AsyncIterator[Publisher]:
     """A publisher that writes a snapshot after 200 records."""
     producer, registry = FakeProducer(), CollectorRegistry()
     app = prepared(tmp_path, producer, registry, snapshot_max_records=200)
-    async with app.agents["sketch"].test_context() as agent:
+    async with app.agents["publish"].test_context() as agent:
+        yield Publisher(agent, producer, registry)
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[Publisher]:
+    """A publisher whose rows wait for three people until fifty more rows have come."""
+    producer, registry = FakeProducer(), CollectorRegistry()
+    app = prepared(tmp_path, producer, registry, anonymity_limit_s=3600.0, anonymity_k=3, anonymity_delta=50)
+    async with app.agents["publish"].test_context() as agent:
         yield Publisher(agent, producer, registry)
 
 
@@ -229,3 +247,73 @@ async def test_repeated_lines_are_counted_as_such(publisher: Publisher) -> None:
     await publisher.take(records(lines, 50))
     after = publisher.metric("publisher_lines_total", topic=TOPICS.transaction_decisions.name, outcome="new")
     assert before == after > 0
+
+
+def of_many_phones(count: int) -> list[Line]:
+    """Decisions and alerts of devices that lie in one partition here."""
+    return list(islice(decided(TOPICS, devices=30, start_ms=NOON_MS), count))
+
+
+def published(publisher: Publisher) -> dict[bytes, AnonymizedTransaction]:
+    """All rows, by token; the last of each."""
+    return {
+        key: msgspec.json.decode(row, type=AnonymizedTransaction)
+        for (topic, _), rows in publisher.producer.log.items()
+        if topic == TOPICS.anonymized_transactions.name
+        for key, row in rows
+        if key and row
+    }
+
+
+async def test_a_group_is_stored_before_any_of_it_is_published(patient: Publisher) -> None:
+    """As one row of the table: no crash leaves half of it."""
+    chunk = await patient.take(records(of_many_phones(400)))
+    await asyncio.sleep(0.01)
+    assert patient.producer.log[TOPICS.groups_changelog.name, PARTITION]
+    assert not published(patient)
+    await patient.acknowledge()
+    rows = published(patient)
+    stored = [
+        msgspec.msgpack.decode(row, type=PublishedGroup)
+        for _, row in patient.producer.log[TOPICS.groups_changelog.name, PARTITION]
+        if row
+    ]
+    assert {key for group in stored for key in group.keys} == rows.keys()
+    assert all(row.group_size >= 3 for row in rows.values())
+    assert not chunk.acknowledged, "rows of it still wait for company"
+
+
+async def test_what_waits_for_company_is_given_back_when_the_partition_goes(patient: Publisher) -> None:
+    """Nothing is suppressed or published below k: the next owner reads it again."""
+    chunk = await patient.take(records(of_many_phones(400)))
+    chunk.hurry()
+    assert not chunk.given_back, "a group is on its way"
+    await patient.acknowledge()
+    before = published(patient)
+    await patient.give_back(chunk)
+    assert not chunk.acknowledged
+    assert published(patient) == before
+    assert not patient.metric("suppressed_rows_total", reason="too_few_people")
+
+
+async def test_what_was_published_is_repeated_verbatim_when_it_is_read_again(patient: Publisher) -> None:
+    """In the groups that it had; what waited then finds a group now."""
+    lines = records(of_many_phones(400))
+    chunk = await patient.take(lines)
+    await patient.acknowledge()
+    first = published(patient)
+    await patient.give_back(chunk)
+    await patient.take([*lines, *records(of_many_phones(800)[400:], 400)])
+    await patient.acknowledge()
+    again = published(patient)
+    assert first.items() < again.items()
+    assert patient.metric("repeated_rows_total") == len(first)
+
+
+async def test_rows_that_find_no_company_in_time_are_suppressed_and_counted(publisher: Publisher) -> None:
+    """One person alone is never published, and does not hold the others up."""
+    chunk = await publisher.take(records(of_one_phone(200)))
+    await publisher.acknowledge()
+    assert chunk.acknowledged
+    assert not published(publisher)
+    assert publisher.metric("suppressed_rows_total", reason="too_few_people") > 0
