@@ -102,7 +102,9 @@ class SketchMetrics:
         self.lines.labels(topic, "repeated").inc(lines - new_lines)
 
     def show_findings(self, findings: Iterable[Finding]) -> None:
-        """Show the worst of what was found of each sketch."""
+        """Show the worst of what was found of each sketch, and nothing of others."""
+        self._error_ratio.clear()
+        self._bound_broken.clear()
         for finding in worst(findings):
             self._error_ratio.labels(finding.sketch).set(finding.ratio)
             self._bound_broken.labels(finding.sketch).set(bool(finding.broken))
