@@ -30,7 +30,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make requirements' $(UV_ARGS)
 
-.PHONY: help setup check test integration faults evaluate bench demo docs requirements up down clean
+.PHONY: help setup check test contract integration faults evaluate bench demo docs lambda requirements up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ check: $(DEV) ## Format, lint, types and unit tests: under a minute, no broker
 
 test: $(DEV) ## All tests, on a real Kafka that they start (PYTEST_ARGS='-k name')
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+
+contract: $(DEV) ## What every store promises, against its real server: under a minute
+	$(BIN)/python -m pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
 
 integration: $(DEV) ## Tests of the parts together, on the real Kafka
 	$(BIN)/python -m pytest $(PARALLEL) tests/integration $(PYTEST_ARGS)
@@ -73,10 +76,23 @@ docs: $(RUNTIME) ## Write the generated documents: docs/schemas, docs/asyncapi.j
 	$(BIN)/python -m app settings > docs/settings.md.new
 	mv docs/settings.md.new docs/settings.md
 
+lambda: $(RUNTIME) ## Zip the Lambda function of deploy/aws/lambda into .run/lambda.zip, for Python 3.11 on x86-64
+	@rm -rf .run/lambda .run/lambda.zip && mkdir -p .run/lambda/app .run/lambda/streaming
+	@$(INSTALL) --target .run/lambda --python-version 3.11 --implementation cp --platform manylinux_2_28_x86_64 \
+		--platform manylinux2014_x86_64 --platform any -r requirements/lambda.txt
+	@cp -r models privacy sinks .run/lambda
+	@cp app/__init__.py app/settings.py app/readable_file.py app/timestream.py app/sensor_database.py .run/lambda/app
+	@cp streaming/__init__.py streaming/errors.py .run/lambda/streaming
+	@cp deploy/aws/lambda/handler.py .run/lambda
+	@find .run/lambda -name __pycache__ -type d -prune -exec rm -rf {} +
+	@$(BIN)/python -c "import shutil; shutil.make_archive('.run/lambda', 'zip', '.run/lambda')"
+	@du -h .run/lambda.zip
+
 requirements: $(DEV) ## Pin and hash requirements/*.in again (UV_ARGS=--upgrade for newer versions)
 	$(LOCK) --output-file requirements/installer.txt requirements/installer.in
 	$(LOCK) --output-file requirements/runtime.txt requirements/runtime.in
 	$(LOCK) --output-file requirements/dev.txt requirements/dev.in
+	$(LOCK) --output-file requirements/lambda.txt requirements/lambda.in
 
 up: $(TOKEN_KEY) $(GATEWAY_TOKENS) ## Kafka and the detector in Docker (COMPOSE_PROFILES=simulate,gateway adds these)
 	$(COMPOSE) up --build --detach

@@ -3,11 +3,11 @@
 import re
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import faust
 
+from app.readable_file import readable_file
 from app.settings import Settings
 from streaming.errors import ConfigError
 
@@ -128,14 +128,3 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
 def _no_passphrase() -> str:
     """Called for a key that is encrypted; without it OpenSSL would wait for somebody to type."""
     raise ConfigError("the key of SMARTBANK_KAFKA_KEY_FILE is encrypted; give one without a passphrase")
-
-
-def readable_file(path: str, setting: str) -> Path:
-    """The file that `setting` names. Raises ConfigError where it is none, or not for us."""
-    if not path:
-        raise ConfigError(f"{setting} is empty; wanted the name of a file")
-    try:
-        with Path(path).open("rb"):
-            return Path(path)
-    except OSError as e:
-        raise ConfigError(f"{setting} is {path!r}, which cannot be read: {e.strerror}") from e

@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 
 from app.broker_client import raw_client
 from app.connection import Connection, connection_of
-from app.local_broker.config import CLIENT_PORT, LocalKafkaError, port_problem
+from app.local_broker.config import CLIENT_PORT, LocalServerError, port_problem
 from app.local_broker.jars import DEFAULT_LIBS_DIR, find_java
 from app.settings import RUN_DIR, Settings
 from app.token_keys import token_keys_of
@@ -83,7 +83,7 @@ def _local_kafka(*, is_needed: bool) -> list[Finding]:
     try:
         path, version = find_java()
         findings.append(Finding("OK", "Java", f"{version} ({path})"))
-    except LocalKafkaError as e:
+    except LocalServerError as e:
         findings.append(Finding(level, "Java", str(e)))
     if DEFAULT_LIBS_DIR.is_dir():
         findings.append(Finding("OK", "Maven", "not needed: Kafka's jars are there"))

@@ -1,25 +1,19 @@
-"""Where the Faust apps are put together."""
+"""Where the detector is put together, and what its app has in common with the others."""
 
 from pathlib import Path
 from typing import Any
 
 import faust
 from faust.sensors.prometheus import setup_prometheus_sensors
-from faust.types import TP
 from prometheus_client import CollectorRegistry
 
-from agents import anonymize, detect, publish, sketch
-from app.anonymity.reading import anonymizer_maker
-from app.card_testing import watch_card_testing
+from agents import detect
 from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.decoders import decoders_of
-from app.gathering import Gatherer, peer_token
 from app.profiles import profile_of
-from app.queries import serve_queries
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
-from app.sketch_book import book_of, card_testing_bounds
 from app.token_keys import LOOK_PERIOD_S, LiveTokens
 from app.topics import AppTopics, Topics, topics_of
 from detection.profile import PaperProfile
@@ -31,9 +25,7 @@ from streaming.log_rate import limit_log_rate
 from streaming.recovery import RecoveryMetrics
 from streaming.repartition import Repartitioner
 from tables.cases import CaseTable
-from tables.groups import GroupTable
 from tables.latest_locations import make_latest_locations
-from tables.snapshots import SnapshotTable
 from tables.tracks import make_tracks
 
 
@@ -51,7 +43,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         **connection.faust_options,
         **faust_options(settings, settings.app_id, settings.web_port),
     )
-    inputs = read_in_chunks(app, _chunk_options(settings, topics.detector, registry))
+    inputs = read_in_chunks(app, chunk_options(settings, topics.detector, registry))
     profile = profile_of(settings)
     tokens = LiveTokens(settings, ahead_s=settings.max_clock_skew_s)
     make_states = make_latest_locations if isinstance(profile, PaperProfile) else make_tracks
@@ -74,64 +66,8 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
     return app
 
 
-def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.App:
-    """Make the Faust app of the publisher, with its agent, tables and web pages; it connects to nothing yet.
-
-    Raises ConfigError where a setting, certificate or key file is wrong.
-    """
-    topics = topics_of(settings)
-    connection = connection_of(settings)
-    tokens = LiveTokens(settings, ahead_s=settings.max_clock_skew_s)
-    app = CheckedApp(
-        settings.publisher_id,
-        connection=connection,
-        topics=topics.publisher,
-        advertised_host=settings.advertised_host,
-        **connection.faust_options,
-        **faust_options(settings, settings.publisher_id, settings.publisher_web_port),
-    )
-    inputs = read_in_chunks(app, _chunk_options(settings, topics.publisher, registry))
-    tables = sketch.Tables(
-        **{
-            name: app.tables.add(SnapshotTable(app, name, settings.topic_partitions, help=help_text))
-            for name, help_text in sketch.TABLES.items()
-        }
-    )
-    metrics = sketch.SketchMetrics(registry)
-    desks = sketch.Desks(app, tables, book_of(settings, tokens), metrics)
-    decisions = topics.transaction_decisions.name
-    publications = publish.Publications(
-        app,
-        app.tables.add(GroupTable(app, settings.topic_partitions)),
-        publish.Anonymity(make=anonymizer_maker(settings), row_token_of=tokens.tokenizer("row")),
-        topic=topics.anonymized_transactions.name,
-        committed_offset_of=lambda partition: app.consumer.committed_offset(TP(decisions, partition)),
-        metrics=anonymize.AnonymityMetrics(registry),
-    )
-    names = publish.Names(
-        decisions=decisions,
-        alerts=topics.potential_fraud.name,
-        anonymized=topics.anonymized_transactions.name,
-        dead_letters=topics.dead_letters.name,
-    )
-    publish.connect(app, inputs, names, desks, publications, metrics=metrics)
-    gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(tokens.keys))
-    serve_queries(app, gatherer, pane_ms=settings.view_pane_s * 1000)
-    watch_card_testing(
-        app,
-        gatherer,
-        card_testing_bounds(settings),
-        topic=topics.card_testing_alerts.name,
-        every_s=settings.card_testing_check_s,
-        registry=registry,
-    )
-    follow_key_file(app, tokens)
-    setup_prometheus_sensors(app, registry=registry)
-    limit_log_rate("aiokafka")
-    return app
-
-
-def _chunk_options(settings: Settings, topics: AppTopics, registry: CollectorRegistry) -> ChunkOptions:
+def chunk_options(settings: Settings, topics: AppTopics, registry: CollectorRegistry) -> ChunkOptions:
+    """How an app reads its topics."""
     return ChunkOptions(
         inputs=decoders_of(topics.reads),
         recovery_metrics=RecoveryMetrics(registry),

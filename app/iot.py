@@ -1,6 +1,6 @@
 """What the settings say of MQTT: connection, topics, keys. Files are read here, and wrong ones refused."""
 
-from app.connection import readable_file
+from app.readable_file import readable_file
 from app.settings import Settings
 from app.topics import topics_of
 from privacy.field_encryption import FieldCipher

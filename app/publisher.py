@@ -4,7 +4,7 @@ import os
 
 from prometheus_client import CollectorRegistry
 
-from app.factory import create_publisher
+from app.publishing import create_publisher
 from app.settings import Settings
 
 app = create_publisher(Settings.from_env(os.environ), CollectorRegistry())

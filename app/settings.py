@@ -118,7 +118,7 @@ class Settings:
     anonymity_delta: int = _setting(
         1000,
         "Rows of a worker that may come after one before it is published. Higher: more exact, later, more"
-        " memory (2 kB each).",
+        " memory.",
         least=1,
     )
     anonymity_limit_s: float = _setting(
@@ -135,6 +135,26 @@ class Settings:
         "",
         "TOML file of the steps in which place, time, amount, category and device are generalised. Empty:"
         " app/anonymity/hierarchies.toml.",
+    )
+
+    epsilon_per_hour: float = _setting(
+        0.04,
+        "What the public statistics of an hour cost (differential privacy, docs/keys.md). Higher: less noise,"
+        " less private. 0: none are published.",
+    )
+    epsilon_per_day: float = _setting(
+        1.0, "What may be spent in a day (UTC); then the statistics of further hours wait for the next."
+    )
+    public_rows_per_device: int = _setting(
+        3,
+        "So many transactions of a device and an hour count in public statistics. Higher: more noise, less is"
+        " left out.",
+        least=1,
+    )
+    public_most_amount: float = _setting(
+        500.0,
+        "A transaction counts for no more than this in the public sum of amounts. Higher: more noise.",
+        least=0.01,
     )
 
     session_timeout_s: float = _setting(
@@ -334,6 +354,107 @@ class Settings:
         "optional", "required: a location that comes unencrypted is a dead letter."
     )
     iot_web_port: int = _setting(6068, "Port of the bridge's /metrics, /livez and /readyz. 0: none.")
+
+    sink_batch_max_rows: int = _setting(
+        1000, "Rows that a sink writes to its store at once. Higher: fewer requests, more memory.", least=1
+    )
+    sink_batch_max_wait_s: float = _setting(
+        0.2, "A row waits as long for company in a batch. Higher: fewer requests, rows come later."
+    )
+    sink_buffer_max_rows: int = _setting(
+        4000,
+        "Rows that may wait in memory for the store; then no more are read. At least sink_batch_max_rows.",
+        least=1,
+    )
+    sink_write_timeout_s: float = _setting(
+        30.0, "A store that has not answered within this is taken for away.", least=_SHORTEST_S
+    )
+    sink_retry_min_s: float = _setting(
+        0.1,
+        "A store that is away is asked again after a random time of at most this, then of twice this, and so"
+        " on.",
+        least=_SHORTEST_S,
+    )
+    sink_retry_max_s: float = _setting(
+        15.0,
+        "Most of that time. Higher: less load on a store that comes back, rows come later.",
+        least=_SHORTEST_S,
+    )
+    sink_breaker_failures: int = _setting(
+        5, "After so many failures in a row the store is left alone for sink_breaker_open_s.", least=1
+    )
+    sink_breaker_open_s: float = _setting(10.0, "So long.")
+
+    mongodb_uri: str = _setting(
+        "",
+        "Connection string: mongodb://USER:PASSWORD@HOST:PORT/?tls=true, or mongodb+srv://…"
+        " (docs/mongodb.md).",
+        secret=True,
+    )
+    mongodb_uri_file: str = _setting("", "File with the connection string, instead of mongodb_uri.")
+    mongodb_database: str = _setting("bank", "Database of the rows.")
+    mongodb_ttl_days: int = _setting(
+        0,
+        "A row is deleted so many days after its time_to; 0: never. `stores migrate` applies it.",
+        most=24_855,
+    )
+
+    elasticsearch_url: str = _setting("", "https://HOST:PORT, without user and password.")
+    elasticsearch_api_key: str = _setting("", "API key, as Kibana shows it in base64.", secret=True)
+    elasticsearch_username: str = _setting("", "User, where there is no API key.")
+    elasticsearch_password: str = _setting("", "Password, where there is no API key.", secret=True)
+    elasticsearch_secret_file: str = _setting(
+        "", "File with the API key or, where there is a username, the password, instead of these two."
+    )
+    elasticsearch_ca_file: str = _setting(
+        "", "PEM file of the authority that signed the server's certificate. Empty: those of this machine."
+    )
+    elasticsearch_index: str = _setting(
+        "anonymized-transactions",
+        "Prefix of the indices, of which there is one a month, and alias of them all. deploy/kibana/ has this"
+        " one.",
+    )
+
+    timestream_engine: Literal["influxdb", "liveanalytics"] = _setting(
+        "influxdb",
+        "influxdb: Amazon Timestream for InfluxDB, or an InfluxDB 2 of your own; liveanalytics: Amazon"
+        " Timestream for LiveAnalytics, which takes no new customers since June 2025.",
+    )
+    timestream_retention_days: int = _setting(
+        90,
+        "Rows and readings are deleted so many days after their time. `stores migrate` applies it.",
+        least=1,
+    )
+    influxdb_url: str = _setting("", "http://HOST:PORT or https://HOST:PORT.")
+    influxdb_org: str = _setting("", "Organization.")
+    influxdb_token: str = _setting(
+        "", "Token that may write (and, to migrate, make) the bucket.", secret=True
+    )
+    influxdb_token_file: str = _setting("", "File with the token, instead of influxdb_token.")
+    influxdb_bucket: str = _setting("anonymized_transactions", "Bucket of the rows.")
+    influxdb_sensor_bucket: str = _setting(
+        "sensor_readings", "Bucket of the sensors' readings, restricted: `timestream fetch` reads it."
+    )
+    timestream_region: str = _setting("us-west-2", "Region of Amazon Timestream for LiveAnalytics.")
+    timestream_endpoint_url: str = _setting("", "Another address of it, for tests. Empty: Amazon's.")
+    timestream_database: str = _setting("smart_bank", "Its database.")
+    timestream_table: str = _setting("anonymized_transactions", "Its table of the rows.")
+    timestream_sensor_table: str = _setting(
+        "sensor_readings", "Its table of the sensors' readings, restricted: `timestream fetch` reads it."
+    )
+    timestream_memory_hours: int = _setting(
+        24,
+        "What is so young lies in its memory store; older rows go to its magnetic store, for"
+        " timestream_retention_days.",
+        least=1,
+        most=8766,
+    )
+
+    parquet_url: str = _setting(
+        "",
+        "Where Parquet files are written: a folder, or s3://BUCKET/PREFIX?region=… (docs/parquet.md).",
+        secret=True,
+    )
 
     web_host: str = _setting(
         "127.0.0.1", "Address of the web server of a worker, gateway or bridge (/metrics)."

@@ -9,6 +9,9 @@ from sketches.book import Panes, sketch_entries, view_entries
 from sketches.desk import Options
 from sketches.likeness import Bounds
 
+PUBLIC_CATEGORIES = ("Groceries", "Fuel", "Retail", "Online", "Restaurant", "Entertainment", "Travel")
+"""Declared, not read off the data: that a category is there at all would tell of somebody."""
+
 
 def book_of(settings: Settings, tokens: TokenKeys | LiveTokens) -> Book:
     """Every sketch and view, with the parameters that `settings` ask for."""
@@ -16,6 +19,8 @@ def book_of(settings: Settings, tokens: TokenKeys | LiveTokens) -> Book:
         pane_ms=settings.view_pane_s * 1000,
         kept_ms=settings.view_retention_s * 1000,
         high_value=settings.high_value_amount,
+        public_categories=PUBLIC_CATEGORIES,
+        public_most_amount=settings.public_most_amount,
     )
     device_token_of = tokens.tokenizer("device")
     return Book(
@@ -25,6 +30,7 @@ def book_of(settings: Settings, tokens: TokenKeys | LiveTokens) -> Book:
         options=Options(
             seen_ms=round(1000 * (settings.repeat_window_s + settings.grace_period_s) + 3_600_000),
             places_span_ms=settings.usual_places_span_s * 1000,
+            public_rows_per_device=settings.public_rows_per_device,
             devices=settings.usual_places_devices,
         ),
         snapshot_interval_s=settings.snapshot_interval_s,

@@ -15,7 +15,9 @@ from models.decision import Decision
 from models.flagged_transaction import FlaggedTransaction
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
+from models.public_statistics import PublicStatistics
 from models.published_group import PublishedGroup
+from models.statistics_budget import StatisticsBudget
 from models.transaction import Transaction
 from sketches.notebook import Snapshot
 
@@ -87,6 +89,8 @@ class Topics:
     views_changelog: TopicSpec
     devices_changelog: TopicSpec
     groups_changelog: TopicSpec
+    budget_changelog: TopicSpec
+    public_statistics: TopicSpec
 
     @property
     def all(self) -> tuple[TopicSpec, ...]:
@@ -108,6 +112,8 @@ class Topics:
             self.views_changelog,
             self.devices_changelog,
             self.groups_changelog,
+            self.budget_changelog,
+            self.public_statistics,
         )
 
     @property
@@ -150,9 +156,20 @@ class Topics:
                 self.views_changelog,
                 self.devices_changelog,
                 self.groups_changelog,
+                self.budget_changelog,
             ),
-            writes=(self.anonymized_transactions, self.card_testing_alerts, self.dead_letters),
+            writes=(
+                self.anonymized_transactions,
+                self.public_statistics,
+                self.card_testing_alerts,
+                self.dead_letters,
+            ),
         )
+
+    @property
+    def sink(self) -> AppTopics:
+        """Every sink's."""
+        return AppTopics(reads=(self.anonymized_transactions,), keeps=(), writes=(self.dead_letters,))
 
 
 def topics_of(settings: Settings) -> Topics:
@@ -270,6 +287,22 @@ def topics_of(settings: Settings) -> Topics:
             zone="restricted",
             compacted=True,
             max_message_bytes=16 * 1024**2,
+        ),
+        budget_changelog=TopicSpec(
+            name=f"{publisher_id}-budget-changelog",
+            value=StatisticsBudget,
+            doc="State of the publisher: what is spent of the day's privacy budget, and for what (msgpack).",
+            key_doc="The text budget.",
+            zone="restricted",
+            compacted=True,
+        ),
+        public_statistics=TopicSpec(
+            name="public_statistics",
+            value=PublicStatistics,
+            doc="Final verdicts of an hour, with noise: differentially private.",
+            key_doc="The hour, ISO 8601.",
+            zone="public",
+            is_by_device=False,
         ),
         anonymized_transactions=TopicSpec(
             name="anonymized_transactions",

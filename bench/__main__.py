@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from app.local_broker.config import LocalKafkaError
+from app.local_broker.config import LocalServerError
 from bench import (
     bridge,
     files,
@@ -13,11 +13,13 @@ from bench import (
     recovery,
     replay,
     simulate,
+    sinks,
     sketch_bounds,
     sketches,
     throughput,
     tokens,
 )
+from bench.anonymity import measure as anonymity
 from bench.contest import Options
 from bench.kafka_streams import KafkaStreams, PeerAbsentError, build
 from bench.report import surroundings
@@ -35,8 +37,10 @@ _BENCHMARKS = {
     "sketches": sketches.measure,
     "sketch_bounds": sketch_bounds.measure,
     "tokens": tokens.measure,
+    "sinks": sinks.measure,
+    "anonymity": anonymity.measure,
 }
-_WITHOUT_PEER = {*_BENCHMARKS} - {"throughput", "latency", "recovery"}
+_WITHOUT_PEER = set(_BENCHMARKS) - {"throughput", "latency", "recovery"}
 
 
 def main() -> None:
@@ -57,7 +61,7 @@ def main() -> None:
     for name in arguments.benchmarks or _BENCHMARKS:
         try:
             section = _BENCHMARKS[name](options)
-        except LocalKafkaError as error:
+        except LocalServerError as error:
             sys.exit(f"{name}: {error}")
         print(f"\n{section.markdown()}\n", flush=True)
         if arguments.write:
@@ -73,7 +77,8 @@ def _arguments() -> argparse.Namespace:
         "--events",
         type=int,
         default=200_000,
-        help="throughput: fixes, and as many purchases; others: records; bridge: messages",
+        help="throughput: fixes, and as many purchases; others: records; bridge: messages; sinks: ten times"
+        " the rows; anonymity: rows, 20,000 at most",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from app.local_broker.config import LocalKafkaError
+from app.local_broker.config import LocalServerError
 from app.local_broker.jars import KAFKA_VERSION, find_java
 from app.settings import PROJECT_DIR
 
@@ -78,7 +78,7 @@ def surroundings() -> str:
 def _java() -> str:
     try:
         return f"Java {find_java()[1]}"
-    except LocalKafkaError:
+    except LocalServerError:
         return "no Java"
 
 

@@ -30,6 +30,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     source_length_bytes: int
     source_sha256: str
     source_key_length_bytes: int
+    store: Annotated[str, Meta(description="The store that refused the row; empty: none did.")] = ""
     key: bytes | None = None
     value: bytes | None = None
 
@@ -50,6 +51,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         timestamp_ms: int,
         key: bytes | None,
         value: bytes | None,
+        store: str = "",
     ) -> "DeadLetter":
         """Make a dead letter of a record of topic[partition]:offset."""
         whole = value or b""
@@ -63,15 +65,17 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
             source_length_bytes=len(whole),
             source_sha256=hashlib.sha256(whole).hexdigest(),
             source_key_length_bytes=len(key or b""),
+            store=store,
             key=key if key is None else key[:MAX_KEY_BYTES],
             value=value if value is None else value[:MAX_VALUE_BYTES],
         )
 
     @property
     def headers(self) -> Headers:
-        """The record's headers."""
+        """The record's headers. `store` is there where one refused the row."""
         fields = msgspec.structs.asdict(self)
-        return [(name, str(value).encode()) for name, value in fields.items() if name not in ("key", "value")]
+        left_out = ("key", "value") if self.store else ("key", "value", "store")
+        return [(name, str(value).encode()) for name, value in fields.items() if name not in left_out]
 
     @classmethod
     def from_record(

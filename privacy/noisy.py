@@ -65,7 +65,12 @@ def noisy_count(people: Iterable[str], bounds: Bounds, epsilon: float) -> Answer
 
 def noisy_sum(rows: Iterable[tuple[str, float]], bounds: Bounds, epsilon: float) -> Answer:
     """The sum of the amounts of (person, amount)."""
-    [noisy], within = _with_noise([sum_cents(rows, bounds)], sum_sensitivity_cents(bounds), epsilon)
+    return noisy_total(sum_cents(rows, bounds), bounds, epsilon)
+
+
+def noisy_total(cents: int, bounds: Bounds, epsilon: float) -> Answer:
+    """The same of a sum that somebody has kept, in cents; who adds up must see to the bounds."""
+    [noisy], within = _with_noise([cents], sum_sensitivity_cents(bounds), epsilon)
     return Answer({"sum": _number(noisy, within, 100)}, epsilon)
 
 

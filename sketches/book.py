@@ -23,7 +23,7 @@ from sketches.quantiles import Quantiles
 from sketches.reservoir import Reservoir
 from sketches.sampled_transaction import SAMPLE_BYTES, sampled
 from sketches.sliding_count import SlidingCount
-from sketches.tally import Tally
+from sketches.tally import OTHERS, Tally
 from sketches.weighted_reservoir import MAX_WEIGHT, MIN_WEIGHT, WeightedReservoir
 
 TokenizeAt = Callable[[str, int], str]
@@ -70,6 +70,11 @@ class Panes:
     kept_ms: int = 48 * HOUR_MS
     high_value: float = 1_000.0
     """An amount from here on is of high value."""
+
+    public_categories: tuple[str, ...] = ()
+    """Those that public statistics name; any other is one of the others."""
+    public_most_amount: float = 500.0
+    """A transaction counts for no more in the public sum of amounts, and none for less than nothing."""
 
     @property
     def most(self) -> int:
@@ -180,6 +185,16 @@ def view_entries(panes: Panes) -> tuple[Entry, ...]:
             most_keys=panes.most,
             keep="last",
         ),
+        Entry(
+            name="public",
+            of="finals",
+            make=_unseeded(Tally),
+            read=Tally.from_bytes,
+            take=_take_public(panes),
+            key_of=lambda fact: pane_key(_event_ms(fact.decision), HOUR_MS),
+            most_keys=-(-panes.kept_ms // HOUR_MS),
+            keep="last",
+        ),
     )
 
 
@@ -281,6 +296,21 @@ def _take_alerts(high_value: float) -> Callable[[Tally, Sequence[AlertFact]], No
                 tally.count("confirmed")
             elif alert.event == "retracted":
                 tally.count("retracted")
+
+    return take
+
+
+def _take_public(panes: Panes) -> Callable[[Tally, Sequence[DecisionFact]], None]:
+    categories = frozenset(panes.public_categories)
+
+    def take(tally: Tally, facts: Sequence[DecisionFact]) -> None:
+        for fact in facts:
+            if fact.is_counted_publicly:
+                decision = fact.decision
+                category = category_of(decision)
+                tally.count(decision.verdict)
+                tally.add_amount(min(max(decision.amount, 0.0), panes.public_most_amount))
+                tally.count_word("category", category if category in categories else OTHERS)
 
     return take
 

@@ -1,6 +1,6 @@
 """From records to sketches: what of each is new, and who takes it up. One desk for each partition."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -51,6 +51,8 @@ class Options:
     """A usual place is approved for the span in which it was one, and this many less one after it."""
     places_error: float = 0.01
     """False places that are approved, as a share."""
+    public_rows_per_device: int = 3
+    """So many transactions of a device and an hour count in public statistics."""
     devices: int = 10_000
     """Of a partition, with a usual place: the filters are made for so many."""
     ledger_share: float = 1 / 16
@@ -150,6 +152,7 @@ class Desk:
                         is_first,
                         is_flag,
                         is_final,
+                        is_final and self._is_counted_publicly(is_first_of, decision),
                         self._answer_of(device, decision, message.record_ms) if is_final else "unknown",
                         is_sampled(device, self._options.ledger_share),
                     )
@@ -287,6 +290,12 @@ class Desk:
             span_ms=self._options.places_span_ms,
             generations=self._options.places_generations,
         )
+
+    def _is_counted_publicly(self, is_first_of: Callable[[str], bool], decision: Decision) -> bool:
+        """Whether there is a place for it among the first of its device and hour; it takes the place then."""
+        hour = int(decision.transaction_time.timestamp()) // 3600
+        places = range(self._options.public_rows_per_device)
+        return any(is_first_of(f"public|{hour}|{place}") for place in places)
 
     def _answer(self, device: bytes, cell: Cell, record_ms: int) -> Answer:
         answer: Answer = self._approved(device).sketch.answer(device, cell, record_ms)

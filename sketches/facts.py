@@ -26,6 +26,9 @@ class DecisionFact(msgspec.Struct, frozen=True, gc=False):
     is_first_flag: bool
     """It was not seen flagged before."""
     is_final: bool
+    is_counted_publicly: bool
+    """It is final, and one of the first of its device in its hour: the others are left out of what is said of
+    all, so that no device weighs more than was declared."""
     usual_place: Answer
     is_sampled: bool = False
     """The ledger's twins see it."""

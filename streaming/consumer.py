@@ -33,6 +33,10 @@ _POLL_WHILE_IDLING_S = 0.02
 _SETTLE_CHECK_S = 0.01
 
 
+def _nothing() -> None:
+    """Where nothing is to be done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkOptions:
     """How chunks are read. `inputs`: co-partitioned topics; their order breaks ties of the timestamp."""
@@ -47,6 +51,11 @@ class ChunkOptions:
     zombie_check_s: float = 5.0
     punctuate_s: float = 0.0
     """A silent partition hands out a chunk without events as often; 0: never."""
+    may_repeat: bool = False
+    """Begun chunks that are not acknowledged at a rebalance are left to the next owner, instead of ending the
+    worker. For work that may be done again at any time, also by two workers at once: it has no tables."""
+    on_settle: Callable[[], None] = _nothing
+    """Called when begun chunks must come to their end: at a rebalance, and before the worker stops."""
 
 
 class ChunkConsumer(internals.OpenConsumer):
@@ -111,11 +120,15 @@ class ChunkConsumer(internals.OpenConsumer):
 
     async def _settle(self) -> None:
         """Wait until every chunk that was begun is acknowledged, commit, and leave true changelogs."""
+        self._options.on_settle()
         deadline_s = time.monotonic() + self._options.settle_timeout_s
         while not all(map(self.is_settled, self._ledgers)):
             if self._lost is not None:
                 return
             if time.monotonic() > deadline_s:
+                if self._options.may_repeat:
+                    log.warning("work that was begun is left to the next owner of its partition")
+                    break
                 self._on_output_lost(
                     OutputLostError(
                         f"outputs were not acknowledged within {self._options.settle_timeout_s} s"

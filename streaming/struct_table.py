@@ -234,6 +234,10 @@ class StructTable(OpenTable, Generic[V]):
         store: PartitionStore = self.data.partition(tp.partition)
         store.restore(self._layout.restored(records, store.get_many), offset)
 
+    def structs_of(self, partition: int) -> Iterator[tuple[bytes, V]]:
+        """All rows of a partition, decoded."""
+        return ((key, self._layout.decode(row)) for key, row in self.data.partition(partition).items())
+
     def structs(self) -> Iterator[tuple[bytes, V]]:
         """All rows of the partitions that are open here, decoded."""
         return ((key, self._layout.decode(row)) for key, row in self.data.items())

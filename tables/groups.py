@@ -29,7 +29,7 @@ class GroupTable(StructTable[PublishedGroup]):
 
     def groups(self, partition: int) -> Iterator[PublishedGroup]:
         """All groups of a partition."""
-        return (self._layout.decode(row) for _, row in self.data.partition(partition).items())
+        return (group for _, group in self.structs_of(partition))
 
 
 def group_key(last_offset: int) -> bytes:

@@ -9,11 +9,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from app.local_broker.config import BrokerConfig, LocalKafkaError
+from app.local_broker.config import BrokerConfig, LocalServerError
 from app.local_broker.local_kafka import LocalKafka
 from tests.mosquitto import Mosquitto, find_mosquitto
 from tests.pipeline import Pipeline
 from tests.secured_kafka import SecuredKafka
+from tests.services.mongodb import MongoServer
 
 # Shells start background jobs with SIGINT ignored, which commands under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,7 +43,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     broker = LocalKafka(tmp_path_factory.mktemp("kafka"), _QUICK)
     try:
         started = broker.start()
-    except LocalKafkaError as error:
+    except LocalServerError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no broker: {error}")
@@ -80,6 +81,21 @@ def pipeline(fresh_kafka: str, tmp_path: Path) -> Iterator[Pipeline]:
     with Pipeline(fresh_kafka, tmp_path) as running:
         running.create_topics()
         yield running
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """One MongoDB server for the whole run."""
+    with MongoServer(tmp_path_factory.mktemp("mongodb")) as running:
+        yield running
+
+
+@pytest.fixture
+def mongodb(mongo_server: MongoServer) -> MongoServer:
+    """The server without our database."""
+    with mongo_server.client() as client:
+        client.drop_database("bank")
+    return mongo_server
 
 
 @pytest.fixture

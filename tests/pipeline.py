@@ -61,13 +61,13 @@ def wait_until(happened: Callable[[], bool], timeout_s: float, what: str) -> Non
 
 
 class Worker:
-    """A `worker APP` in a process of its own."""
+    """A `worker APP` in a process of its own: detector, publisher, sink NAME."""
 
     def __init__(self, env: Mapping[str, str], log_path: Path, app: str = "detector") -> None:
         self.log_path = log_path
         with log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "worker", app],
+                [sys.executable, "-m", "app", "worker", *app.split()],
                 env=env,
                 cwd=PROJECT_DIR,
                 stdout=log,

@@ -26,7 +26,19 @@ from app.local_broker.local_kafka import LocalKafka
 from app.settings import PROJECT_DIR
 
 Security = Literal["sasl_ssl", "ssl"]
-USERS = ("admin", "faust", "publisher", "operator", "auditor", "bank", "alerts", "gateway", "bridge")
+USERS = (
+    "admin",
+    "faust",
+    "publisher",
+    "operator",
+    "auditor",
+    "bank",
+    "alerts",
+    "gateway",
+    "bridge",
+    "sink",
+    "clerk",
+)
 
 # Starts a second sooner; throughput is nothing here.
 FAST = BrokerConfig(jvm_options=(*BrokerConfig().jvm_options, "-XX:TieredStopAtLevel=1"))

@@ -8,6 +8,7 @@ from rich.console import Console
 from app.cli.anonymize import anonymize
 from app.cli.bridge import bridge
 from app.cli.choose_k import choose_k
+from app.cli.dead_letters import dead_letters_app
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
@@ -25,7 +26,10 @@ from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
 from app.cli.sketches import sketches_app
+from app.cli.spark_sample import spark_sample
+from app.cli.stores import stores_app
 from app.cli.tail import tail
+from app.cli.timestream import timestream_app
 from app.cli.topics import topics_app
 from app.cli.worker import worker_app
 from streaming.errors import PipelineError
@@ -41,6 +45,9 @@ cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
 cli.add_typer(sketches_app, name="sketches")
 cli.add_typer(keys_app, name="keys")
+cli.add_typer(timestream_app, name="timestream", help="The sensor database of workflow 1.")
+cli.add_typer(stores_app, name="stores")
+cli.add_typer(dead_letters_app, name="dead-letters", help="Rows that a store refused.")
 cli.add_typer(privacy_app, name="privacy")
 for command in (
     demo,
@@ -60,6 +67,7 @@ for command in (
     settings,
     profiles,
     schemas,
+    spark_sample,
 ):
     cli.command()(command)
 

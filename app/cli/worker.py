@@ -1,9 +1,9 @@
-"""`worker detector|publisher`: a worker in this process, until SIGTERM or Ctrl-C."""
+"""`worker detector|publisher|sink`: a worker in this process, until SIGTERM or Ctrl-C."""
 
 import asyncio
 import importlib.util
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -43,13 +43,32 @@ def publisher() -> None:
     """
     from prometheus_client import CollectorRegistry
 
-    from app.factory import create_publisher
+    from app.publishing import create_publisher
     from app.settings import Settings
     from app.topics import topics_of
 
     settings = Settings.from_env(os.environ)
     _check(settings, topics_of(settings).publisher, settings.publisher_id)
     _run(create_publisher(settings, CollectorRegistry()), settings)
+
+
+@worker_app.command()
+def sink(name: Annotated[str, typer.Argument(metavar="NAME", help="The store: mongodb.")]) -> None:
+    """Run a worker that takes anonymized transactions to a store; start more to share the partitions.
+
+    Every store has a consumer group of its own, bank-sink-NAME: one that is away delays no other. Ends as the
+    detector does.
+    """
+    from prometheus_client import CollectorRegistry
+
+    from app.settings import Settings
+    from app.sink import check_store, create_sink, group_of
+    from app.topics import topics_of
+
+    settings = Settings.from_env(os.environ)
+    asyncio.run(check_store(settings, name))
+    _check(settings, topics_of(settings).sink, group_of(name))
+    _run(create_sink(settings, name, CollectorRegistry()), settings)
 
 
 def _check(settings: "Settings", topics: "AppTopics", group_id: str) -> None:

@@ -44,8 +44,8 @@ DEFAULT_PROPERTIES: Final[Mapping[str, str]] = {
 }
 
 
-class LocalKafkaError(ConfigError):
-    """The broker cannot be had; the message is one line and says what to do about it."""
+class LocalServerError(ConfigError):
+    """A server of this machine cannot be had; the message is one line and says what to do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def plain_broker(port: int | None = None) -> BrokerConfig:
 def server_properties(config: BrokerConfig, ports: Mapping[str, int], log_dir: Path) -> str:
     """Return the text of server.properties; `ports` has the port of every listener by its name.
 
-    Raises LocalKafkaError if `config.properties` wants to say what follows from the listeners.
+    Raises LocalServerError if `config.properties` wants to say what follows from the listeners.
     """
 
     def joined(template: str, listeners: Sequence[Listener]) -> str:
@@ -115,7 +115,7 @@ def server_properties(config: BrokerConfig, ports: Mapping[str, int], log_dir: P
         "log.dirs": str(log_dir),
     }
     if clash := sorted(derived.keys() & config.properties.keys()):
-        raise LocalKafkaError(
+        raise LocalServerError(
             f"{', '.join(clash)} cannot be set: it follows from the listeners and the data dir"
         )
     merged = {**DEFAULT_PROPERTIES, **config.properties, **derived}
@@ -153,12 +153,12 @@ def choose_ports(
 ) -> dict[str, int]:
     """Return a port for every listener, as Listener promises; `kept` are those of the run before.
 
-    Raises LocalKafkaError for an explicit port that cannot be had.
+    Raises LocalServerError for an explicit port that cannot be had.
     """
     chosen = {each.name: each.port for each in config.all_listeners if each.port is not None}
     for port in chosen.values():
         if reason := problem(port):
-            raise LocalKafkaError(
+            raise LocalServerError(
                 f"port {port} cannot be used ({reason}): give another, or none for a free one"
             )
     for each in config.all_listeners:
@@ -166,16 +166,17 @@ def choose_ports(
             wishes = (kept.get(each.name), each.preferred_port)
             taken = chosen.values()
             free = (port for port in wishes if port and port not in taken and not problem(port))
-            chosen[each.name] = next(free, None) or _any_free_port(taken, problem)
+            chosen[each.name] = next(free, None) or any_free_port(taken, problem)
     return chosen
 
 
-def _any_free_port(taken: Container[int], problem: Callable[[int], str | None]) -> int:
+def any_free_port(taken: Container[int] = (), problem: Callable[[int], str | None] = port_problem) -> int:
+    """Return a port on which nobody listens now. Raises LocalServerError where none is found."""
     for _ in range(1000):
         port = secrets.choice(FREE_PORTS)
         if port not in taken and not problem(port):
             return port
-    raise LocalKafkaError(f"found no free port in {FREE_PORTS.start}-{FREE_PORTS.stop - 1}")
+    raise LocalServerError(f"found no free port in {FREE_PORTS.start}-{FREE_PORTS.stop - 1}")
 
 
 def format_arguments(config: BrokerConfig, properties: Path) -> list[str]:
@@ -190,7 +191,7 @@ def scram_credential(name: str, password: str, *, iterations: int = 8192) -> str
     Given in clear it could have no comma in it, and an error message would quote it.
     """
     if not re.fullmatch(r"[\w.@-]+", name):
-        raise LocalKafkaError(f"{name!r} is no name for a SCRAM user: letters, digits and . _ @ - only")
+        raise LocalServerError(f"{name!r} is no name for a SCRAM user: letters, digits and . _ @ - only")
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations)
     told = f'iterations={iterations},salt="{_base64(salt)}",saltedpassword="{_base64(salted)}"'

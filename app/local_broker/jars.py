@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from app.local_broker.config import LocalKafkaError
+from app.local_broker.config import LocalServerError
 from app.local_broker.run_files import locked
 from app.settings import PROJECT_DIR, RUN_DIR
 
@@ -23,8 +23,16 @@ REMEDY: Final = "apt-get install openjdk-17-jre-headless maven, or use Docker: d
 Progress = Callable[[str], None]
 
 
-def fetch_jars(libs_dir: Path, progress: Progress) -> None:
-    """Copy Kafka's jars into `libs_dir` unless it exists. All or nothing, also for two processes at once."""
+def fetch_jars(
+    libs_dir: Path,
+    progress: Progress,
+    pom: Path = DEPLOY_DIR / "pom.xml",
+    what: str = f"Kafka {KAFKA_VERSION} (54 MB)",
+) -> None:
+    """Copy the jars that a pom names into `libs_dir` unless it exists.
+
+    All or nothing, also for two processes at once.
+    """
     if libs_dir.is_dir():
         return
     with locked(libs_dir.parent / "lock"):
@@ -32,28 +40,28 @@ def fetch_jars(libs_dir: Path, progress: Progress) -> None:
             return
         mvn = shutil.which("mvn")
         if mvn is None:
-            raise LocalKafkaError(f"Kafka's jars are fetched with Maven, and there is no mvn: {REMEDY}")
-        progress(f"fetching the jars of Kafka {KAFKA_VERSION} with Maven (54 MB, once)")
+            raise LocalServerError(f"jars are fetched with Maven, and there is no mvn: {REMEDY}")
+        progress(f"fetching the jars of {what} with Maven, once")
         with tempfile.TemporaryDirectory(dir=libs_dir.parent) as scratch:
             jars = Path(scratch) / "libs"
             # -C: a wrong checksum is an error.
-            copy = [mvn, "-q", "-B", "-C", "-f", str(DEPLOY_DIR / "pom.xml"), "dependency:copy-dependencies"]
+            copy = [mvn, "-q", "-B", "-C", "-f", str(pom), "dependency:copy-dependencies"]
             run_command([*copy, "-DincludeScope=runtime", f"-DoutputDirectory={jars}"], "mvn", timeout_s=900)
             jars.rename(libs_dir)
 
 
 def find_java() -> tuple[str, str]:
-    """Return path and version of the Java to use (JAVA_HOME, else PATH). Raises LocalKafkaError below 17."""
+    """Return path and version of the Java to use (JAVA_HOME, else PATH). Raises LocalServerError below 17."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     if java is None:
         where = f" in JAVA_HOME ({home})" if home else ""
-        raise LocalKafkaError(f"Kafka needs Java 17 or newer, and there is no java{where}: {REMEDY}")
+        raise LocalServerError(f"Java 17 or newer is needed, and there is no java{where}: {REMEDY}")
     output = run_command([java, "-version"], "java", timeout_s=30)
     version = re.search(r'version "((\d+)[^"]*)"', output)
     if version is None or int(version[2]) < 17:
         seen = version[1] if version else last_words(output)
-        raise LocalKafkaError(f"Kafka needs Java 17 or newer, {java} is {seen}: {REMEDY}")
+        raise LocalServerError(f"Java 17 or newer is needed, {java} is {seen}: {REMEDY}")
     return java, version[1]
 
 
@@ -86,8 +94,15 @@ def drop_class_archives(*, made_in: Path) -> None:
         half_written.unlink()
 
 
-def run_command(command: list[str], what: str, *, timeout_s: float) -> str:
-    """Return what a command said; a failure is a LocalKafkaError of one line that quotes the end of it."""
+def run_command(
+    command: list[str],
+    what: str,
+    *,
+    timeout_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Return what a command said; a failure is a LocalServerError of one line that quotes the end of it."""
     try:
         done = subprocess.run(
             command,
@@ -98,11 +113,13 @@ def run_command(command: list[str], what: str, *, timeout_s: float) -> str:
             errors="replace",
             timeout=timeout_s,
             check=False,
+            cwd=cwd,
+            env=env,
         )
     except subprocess.TimeoutExpired as e:
-        raise LocalKafkaError(f"{what} took more than {timeout_s:g} s") from e
+        raise LocalServerError(f"{what} took more than {timeout_s:g} s") from e
     if done.returncode:
-        raise LocalKafkaError(f"{what} failed with status {done.returncode}: {last_words(done.stdout)}")
+        raise LocalServerError(f"{what} failed with status {done.returncode}: {last_words(done.stdout)}")
     return done.stdout
 
 

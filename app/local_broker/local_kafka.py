@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from app.local_broker.config import (
     HOST,
     BrokerConfig,
-    LocalKafkaError,
+    LocalServerError,
     choose_ports,
     format_arguments,
     plain_broker,
@@ -81,14 +81,14 @@ def _os_errors_told() -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        raise LocalKafkaError(f"{e.strerror or e}: {e.filename or 'the local Kafka'}") from e
+        raise LocalServerError(f"{e.strerror or e}: {e.filename or 'the local Kafka'}") from e
 
 
 class LocalKafka:
     """One broker in one data directory, in a process of its own that outlives ours.
 
     In `data_dir`: server.properties, data/ (there if and only if formatted), logs/, pid, address.
-    Calls of several processes take turns (a file lock). All that goes wrong is a LocalKafkaError.
+    Calls of several processes take turns (a file lock). All that goes wrong is a LocalServerError.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class LocalKafka:
         """Return when the broker answers; one that runs already is left as it is.
 
         A restart keeps the data and, where they are free, the ports; kill -9 before it does no harm.
-        Raises LocalKafkaError, and leaves no process behind, if the broker ends early or does not answer in
+        Raises LocalServerError, and leaves no process behind, if the broker ends early or does not answer in
         `start_timeout_s` (which does not count fetching the jars).
         """
         fetch_jars(self.libs_dir, self._progress)
@@ -162,7 +162,7 @@ class LocalKafka:
         first = self.config.listeners[0]
         if first.name not in ports or first.port not in (None, ports[first.name]):
             there = ", ".join(f"{name} at port {port}" for name, port in ports.items())
-            raise LocalKafkaError(f"another broker runs already in {self.data_dir} ({there}): stop it first")
+            raise LocalServerError(f"another broker runs already in {self.data_dir} ({there}): stop it first")
         self._wait_until_ready(pid, ports, start_timeout_s)
         return Started(address=self._publish_address(ports), pid=pid, was_running=True)
 
@@ -232,12 +232,12 @@ class LocalKafka:
                 if PORT_TAKEN_LINE in log:
                     raise _PortLostError(f"a port was taken while Kafka started: {last_words(log)}")
                 words = last_words(text_of(self._console_path) + log)
-                raise LocalKafkaError(
+                raise LocalServerError(
                     f"Kafka ended while it started: {words} (more in {self.log_path.parent})"
                 )
             if time.monotonic() > deadline_s:
                 words = last_words(text_of(self.log_path))
-                raise LocalKafkaError(f"Kafka (pid {pid}) is not ready after {start_timeout_s:g} s: {words}")
+                raise LocalServerError(f"Kafka (pid {pid}) is not ready after {start_timeout_s:g} s: {words}")
             time.sleep(POLL_INTERVAL_S)
 
     def _says_it_started(self) -> bool:
@@ -251,7 +251,7 @@ class LocalKafka:
         return address
 
 
-class _PortLostError(LocalKafkaError):
+class _PortLostError(LocalServerError):
     """A free port was somebody else's before Java bound it: choose again."""
 
 

@@ -112,7 +112,7 @@ class Anonymizer:
         return self._buffer.since_ms(self._buffer.oldest()) if len(self._buffer) else None
 
     def take(self, row: Row, now_ms: int) -> list[Outcome]:
-        """Let a row wait; return what leaves because of it."""
+        """Let a row wait; return what leaves because of it. `now_ms` never falls, here and below."""
         codes = self._generaliser.codes(row)
         if codes is None:
             return [Suppressed(member=Waiting(row, now_ms), reason="outside_hierarchies")]

@@ -9,7 +9,7 @@ from pycanon import anonymity
 
 from models.anonymized_transaction import QUASI_IDENTIFIERS, SENSITIVE, AnonymizedTransaction
 
-_GROUP = "group"
+_GROUP = ["place", "group"]  # one column of them would do, but that pandas does not like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +68,21 @@ def audit(published: Iterable[AnonymizedTransaction], people: Mapping[str, str] 
     for row in rows.values():
         groups[tuple(getattr(row, name) for name in QUASI_IDENTIFIERS)].append(row)
     table = pd.DataFrame(
-        [(str(number), row.merchant or "") for number, group in enumerate(groups.values()) for row in group],
-        columns=[_GROUP, SENSITIVE],
+        [
+            (row.place, str(number), row.merchant or "")
+            for number, group in enumerate(groups.values())
+            for row in group
+        ],
+        columns=[*_GROUP, SENSITIVE],
     )
     return Audit(
         rows=len(rows),
         repeats=total - len(rows),
         conflicts=len(conflicts),
         groups=len(groups),
-        k_rows=int(anonymity.k_anonymity(table, [_GROUP])),
+        k_rows=int(anonymity.k_anonymity(table, _GROUP)),
         k_people=None if people is None else min(_people(group, people) for group in groups.values()),
-        l=int(anonymity.l_diversity(table, [_GROUP], [SENSITIVE])),
+        l=int(anonymity.l_diversity(table, _GROUP, [SENSITIVE])),
         l_known=min(len({row.merchant for row in group if row.merchant}) for group in groups.values()),
         t=_closeness(groups.values()),
         information_loss=sum(row.information_loss for row in rows.values()) / len(rows),

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from privacy.anonymity.generaliser import AXES, Codes, Generaliser
+from privacy.anonymity.generaliser import AXES, Codes, Generaliser, Losses
 from privacy.anonymity.row import Row
 
 _PERSON, _MERCHANT, _NUMBER, _SINCE_MS = AXES, AXES + 1, AXES + 2, AXES + 3
@@ -103,55 +103,58 @@ class Buffer:
         One more row at a time, of a new person, that widens the box least (k-member, Byun et al., 2007),
         among the rows that are nearest to the seed; among all where those are too few.
         """
-        point = self._table[:AXES, seed]
-        count = len(self._rows)
+        table = self._table[:_NUMBER, : len(self._rows)]
+        points, point = table[:AXES], table[:AXES, seed : seed + 1]
+        losses = self._generaliser.losses(np.minimum(points, point), np.maximum(points, point))
         near = _COMPANY_FACTOR * max(k, merchants)
-        if near < count:
-            others = self._table[:AXES, :count]
-            corner = point[:, None]
-            away = self._generaliser.losses(np.minimum(others, corner), np.maximum(others, corner))
-            away[seed] = -1.0
-            nearest = np.argpartition(away, near)[:near]
-            seat = int(np.argmin(away[nearest]))
-            if chosen := self._grow(self._table[:_NUMBER, nearest], seat, k, merchants):
+        if near < len(losses):
+            losses[seed] = -1.0  # the nearest of all
+            nearest = np.argpartition(losses, near)[:near]
+            away = losses[nearest]
+            if chosen := self._grow(table[:, nearest], int(away.argmin()), away, k, merchants):
                 return nearest[chosen]
-        chosen = self._grow(self._table[:_NUMBER, :count], seed, k, merchants)
+        chosen = self._grow(table, seed, losses, k, merchants)
         return np.array(chosen) if chosen else None
 
     def covered(self, low: Codes, high: Codes, people_of: Indices) -> Indices:
         """The rows in a box that bring no new person to it: of the people of those rows, or of nobody."""
-        points = self._table[:AXES, : len(self._rows)]
-        inside = ((points >= low[:, None]) & (points <= high[:, None])).all(axis=0)
-        people = self._line(_PERSON)
-        inside &= np.isin(people, [_NOBODY, *people[people_of]])
-        inside[people_of] = True
-        return np.flatnonzero(inside)
+        points, people = self._table[:AXES, : len(self._rows)], self._line(_PERSON)
+        inside = np.flatnonzero(((points >= low[:, None]) & (points <= high[:, None])).all(axis=0))
+        met = {_NOBODY, *people[people_of].tolist()}
+        return inside[[person in met for person in people[inside].tolist()]]
 
-    def _grow(self, table: Codes, seed: int, k: int, merchants: int) -> list[int]:
-        """The columns of a group within `table`; none where it has too few people or merchants."""
+    def _grow(self, table: Codes, seed: int, losses: Losses | None, k: int, merchants: int) -> list[int]:
+        """The columns of a group within `table`; none where it has too few people or merchants.
+
+        `losses` are of the seed with each column.
+        """
         points, persons, shops = table[:AXES], table[_PERSON], table[_MERCHANT]
-        low, high = points[:, seed : seed + 1], points[:, seed : seed + 1]
-        chosen, met, seen = [seed], _without_none(persons[seed]), _without_none(shops[seed])
-        free, new_shop = (persons != _NOBODY) & (persons != persons[seed]), shops != shops[seed]
-        new_shop &= shops != _NOBODY
+        low = high = points[:, seed : seed + 1]
+        chosen, met, seen, lost = [seed], _without_none(persons[seed]), _without_none(shops[seed]), 0.0
+        free = (persons != _NOBODY) & (persons != persons[seed])
+        new_shop = (shops != _NOBODY) & (shops != shops[seed])
         while len(met) < k or len(seen) < merchants:
+            if losses is None:
+                losses = self._generaliser.losses(np.minimum(points, low), np.maximum(points, high))
             if len(met) >= k:
                 eligible = new_shop
             elif merchants - len(seen) >= k - len(met) and (free & new_shop).any():
                 eligible = free & new_shop
             else:
                 eligible = free
-            lows, highs = np.minimum(points, low), np.maximum(points, high)
-            loss = np.where(eligible, self._generaliser.losses(lows, highs), _NEVER)
-            best = int(loss.argmin())
-            if loss[best] == _NEVER:
+            ranked = np.where(eligible, losses, _NEVER)
+            best = int(ranked.argmin())
+            if ranked[best] == _NEVER:
                 return []
             chosen.append(best)
             met |= _without_none(persons[best])
             seen |= _without_none(shops[best])
             free &= persons != persons[best]
             new_shop &= shops != shops[best]
-            low, high = lows[:, best : best + 1], highs[:, best : best + 1]
+            point = points[:, best : best + 1]
+            low, high = np.minimum(low, point), np.maximum(high, point)
+            if losses[best] > lost:  # else what the others would lose is hardly another
+                lost, losses = losses[best], None
         return chosen
 
     def _line(self, line: int) -> npt.NDArray[np.int64]:

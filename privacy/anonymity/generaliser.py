@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -61,7 +60,7 @@ class Generaliser:
     def codes(self, row: Row) -> tuple[int, int, int, int, int] | None:
         """The point of a row. None: its amount is outside of the hierarchy."""
         amount = bisect_right(self._edges, row.amount) - 1
-        if not 0 <= amount < len(self._edges) - 1 or not isfinite(row.amount):
+        if not 0 <= amount < len(self._edges) - 1:
             return None
         return (
             cell_code(row.latitude_deg, row.longitude_deg, self._characters[0]),

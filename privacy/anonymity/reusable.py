@@ -46,7 +46,7 @@ class Reusable:
         """A group that a row may join: any of those that cover it.
 
         By chance, and not the best one: who knew that it was the best would know where the row does not lie
-        (Cao et al., 2011, section 4.3).
+        (Cao et al., 2011).
         """
         point = codes[:, None]
         covering = np.flatnonzero(((self._low <= point) & (point <= self._high)).all(axis=0))

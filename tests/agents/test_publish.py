@@ -15,7 +15,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from app.decoders import decoders_of
-from app.factory import create_publisher
+from app.publishing import create_publisher
 from app.settings import Settings
 from app.topics import topics_of
 from models.anonymized_transaction import AnonymizedTransaction

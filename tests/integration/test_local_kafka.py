@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from app.local_broker import local_kafka
-from app.local_broker.config import BrokerConfig, Listener, LocalKafkaError, choose_ports, ports_of
+from app.local_broker.config import BrokerConfig, Listener, LocalServerError, choose_ports, ports_of
 from app.local_broker.jars import DEFAULT_LIBS_DIR, fetch_jars, find_java
 from app.local_broker.local_kafka import LocalKafka, read_address
 from app.settings import PROJECT_DIR
@@ -39,7 +39,7 @@ def _kafka_can_be_had() -> None:
     try:
         find_java()
         fetch_jars(DEFAULT_LIBS_DIR, lambda _doing: None)
-    except LocalKafkaError as e:
+    except LocalServerError as e:
         if "CI" in os.environ:
             raise
         pytest.skip(str(e))
@@ -139,12 +139,12 @@ def test_a_kept_port_that_is_busy_is_replaced_and_an_explicit_one_is_not(
     first = make_broker().start()
     kept_port = int(first.address.rpartition(":")[2])
     insisting = replace(FAST, listeners=(Listener(name="CLIENT", port=kept_port + 1),))
-    with pytest.raises(LocalKafkaError, match="another broker runs already"):
+    with pytest.raises(LocalServerError, match="another broker runs already"):
         make_broker(insisting).start()
     make_broker().stop()
 
     with socket.create_server(("127.0.0.1", kept_port)):
-        with pytest.raises(LocalKafkaError, match=f"port {kept_port} cannot be used"):
+        with pytest.raises(LocalServerError, match=f"port {kept_port} cannot be used"):
             make_broker(replace(FAST, listeners=(Listener(name="CLIENT", port=kept_port),))).start()
         moved = make_broker().start()
     assert moved.address != first.address
@@ -176,7 +176,7 @@ def test_a_broker_that_dies_early_is_quoted_and_leaves_no_process(
 ) -> None:
     """The reason stands in the error, not only in a file."""
     broken = replace(FAST, properties={"authorizer.class.name": "no.such.Authorizer"})
-    with pytest.raises(LocalKafkaError, match=r"ended while it started.*no\.such\.Authorizer") as e:
+    with pytest.raises(LocalServerError, match=r"ended while it started.*no\.such\.Authorizer") as e:
         make_broker(broken).start()
     assert "\n" not in str(e.value)
     assert make_broker().status().pid is None
@@ -186,7 +186,7 @@ def test_one_that_is_not_ready_in_time_is_an_error_and_is_stopped(
     make_broker: Callable[..., LocalKafka],
 ) -> None:
     """And the next start is not disturbed by it."""
-    with pytest.raises(LocalKafkaError, match=r"not ready after 0\.2 s"):
+    with pytest.raises(LocalServerError, match=r"not ready after 0\.2 s"):
         make_broker().start(start_timeout_s=0.2)
     assert make_broker().status().pid is None
     assert make_broker().start().pid

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from app.gathering import PEER_PATH
+from models.public_statistics import PublicStatistics
 from sketches.questions import QUESTIONS
 from tests.decided import Line, decided, fixes
 from tests.integration.commands import run
@@ -24,8 +25,8 @@ TIMEOUT_S = 30.0
 
 @pytest.fixture
 def lines(pipeline: Pipeline) -> list[Line]:
-    """An hour of decisions, and the homes of the devices."""
-    start_ms = time.time_ns() // 1_000_000 - 3_600_000
+    """Decisions of some minutes three hours ago, and the homes of the devices."""
+    start_ms = time.time_ns() // 1_000_000 - 3 * 3_600_000
     homes = fixes(pipeline.topics, devices=20, start_ms=start_ms)
     return [*homes, *islice(decided(pipeline.topics, devices=20, start_ms=start_ms + 1000), 2000)]
 
@@ -57,7 +58,8 @@ def get(port: int, path: str) -> tuple[int, Any]:
 @pytest.fixture
 def two(pipeline: Pipeline) -> tuple[dict[int, Worker], Pipeline]:
     """Two workers of the publisher by the port that each serves."""
-    pipeline.configure(snapshot_interval_s=0.2, session_timeout_s=3)
+    pipeline.configure(snapshot_interval_s=0.2, session_timeout_s=3, anonymity_limit_s=1)
+    pipeline.configure(card_testing_check_s=0.5)
     workers = {}
     for _ in range(2):
         port = free_port()
@@ -80,6 +82,13 @@ def test_any_worker_answers_for_all_and_says_when_one_is_away(
     alerts = [msgspec.json.decode(x.value) for x in lines if x.topic == pipeline.topics.potential_fraud.name]
     rich = {a["user_token"] for a in alerts if a["event"] == "flagged" and a["amount"] >= 1000}
     assert (status, people["answer"]["all"]) == (200, len(rich))
+
+    statistics = pipeline.topics.public_statistics
+    wait_until(lambda: pipeline.count(statistics) > 0, TIMEOUT_S, "statistics of an hour that is over")
+    record = pipeline.records(statistics)[0]
+    hour = msgspec.json.decode(record.value, type=PublicStatistics)
+    assert hour.hour.isoformat().encode() == record.key
+    assert hour.epsilon == pipeline.settings.epsilon_per_hour
 
     workers[other].kill()
     status, partial = get(one, "/query/people")

@@ -19,7 +19,9 @@ from tests.gateway import message as push_of
 from tests.integration.commands import environment, run
 from tests.mosquitto import BRIDGE, DEVICES, Mosquitto, Publisher
 from tests.pipeline import Pipeline, Worker, location, purchase, wait_until
+from tests.rows import records, row
 from tests.secured_kafka import SecuredKafka, Security, make_pki, password
+from tests.services.mongodb import MongoServer
 
 pytestmark = pytest.mark.kafka
 
@@ -156,6 +158,32 @@ def test_the_bridge_needs_no_more_than_to_write(
             written = (auditor.topics.location_data, auditor.topics.dead_letters)
             wait_until(lambda: [auditor.count(topic) for topic in written] == [1, 1], 30, "a record each")
         assert running.terminate() == 0
+
+
+@pytest.mark.usefixtures("topics")
+def test_a_sink_and_its_clerk_need_no_more_than_their_part(
+    secured: SecuredKafka, mongodb: MongoServer, tmp_path: Path
+) -> None:
+    """A row, and one that the store refuses, which is sent again."""
+    where = secured.address("sasl_ssl")
+    store = {"SMARTBANK_MONGODB_URI": mongodb.uri()}
+    as_sink = command_env(secured, "sink", "sasl_ssl") | store
+    assert run(as_sink, "stores", "migrate", "mongodb").returncode == 0
+    with (
+        Pipeline(where, tmp_path, secured.settings("admin", "sasl_ssl")) as admin,
+        Pipeline(where, tmp_path, secured.settings("sink", "sasl_ssl") | store) as running,
+    ):
+        worker = running.worker("sink mongodb").wait_ready()
+        for key, value in records([row(1), row(2, row_token="")]):
+            admin.producer().produce(admin.topics.anonymized_transactions.name, value, key=key)
+        admin.producer().flush()
+        wait_until(lambda: admin.count(admin.topics.dead_letters) == 1, 30, "the dead letter")
+        as_clerk = command_env(secured, "clerk", "sasl_ssl")
+        retried = run(as_clerk, "dead-letters", "retry", "--every")
+        assert (retried.returncode, retried.stdout) == (0, "retried 1\n"), retried.stderr
+        wait_until(lambda: admin.count(admin.topics.dead_letters) == 3, 30, "a note, and another dead letter")
+        assert worker.terminate() == 0
+    assert run(as_sink, "tail", "dead_letters", "--from-beginning").returncode == 1
 
 
 def alert(secured: SecuredKafka, security: Security) -> dict[str, str]:

@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privacy.anonymity.anonymizer import Anonymizer, Released, Suppressed, Target
@@ -23,6 +23,7 @@ def targets() -> st.SearchStrategy[Target]:
     )
 
 
+@settings(max_examples=50)
 @given(rows(), targets())
 def test_rows_that_look_alike_are_of_k_people_and_l_merchants(given_rows: list[Row], target: Target) -> None:
     """Whatever comes: few people, nobody's rows, no merchants, the ends of the Earth."""
@@ -30,6 +31,7 @@ def test_rows_that_look_alike_are_of_k_people_and_l_merchants(given_rows: list[R
     assert not broken_groups(found, target.k, target.l)
 
 
+@settings(max_examples=50)
 @given(rows(), targets())
 def test_every_row_leaves_once(given_rows: list[Row], target: Target) -> None:
     """In a group, in one that it joins, or suppressed with a reason."""
@@ -37,6 +39,7 @@ def test_every_row_leaves_once(given_rows: list[Row], target: Target) -> None:
     assert sorted(left(found)) == sorted(each.row_token for each in given_rows)
 
 
+@settings(max_examples=50)
 @given(rows(), targets())
 def test_what_is_published_is_true(given_rows: list[Row], target: Target) -> None:
     """A row lies in the cell, the intervals and the families that are told of it, and keeps the rest."""
@@ -50,6 +53,7 @@ def test_what_is_published_is_true(given_rows: list[Row], target: Target) -> Non
                 assert 0 <= published.information_loss <= 1
 
 
+@settings(max_examples=50)
 @given(rows(least=10, amounts=(1.0, 60.0)), targets())
 def test_a_row_waits_for_delta_rows_at_most(given_rows: list[Row], target: Target) -> None:
     """Counted from the row itself; what is suppressed at once is not counted."""
@@ -62,6 +66,7 @@ def test_a_row_waits_for_delta_rows_at_most(given_rows: list[Row], target: Targe
             assert given_rows[number - target.delta].row_token in gone
 
 
+@settings(max_examples=50)
 @given(rows(least=5), st.integers(0, 50), targets())
 def test_a_row_waits_for_the_time_limit_at_most(given_rows: list[Row], limit_ms: int, target: Target) -> None:
     """And no row that is younger leaves by itself."""

@@ -14,10 +14,13 @@ from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 
 from app.settings import PROJECT_DIR, Settings
+from privacy.field_encryption import SEALED
+from sinks.reading import PLACE_FIELDS
 
 FOLDER = PROJECT_DIR / "deploy" / "aws"
 README = (FOLDER / "README.md").read_text()
-POLICIES = sorted(path.name for path in FOLDER.glob("*-policy.json"))
+FILES = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.json")}
+POLICIES = sorted(name for name in FILES if name.endswith("-policy.json"))
 
 # What the CLI itself takes beside the operation's own parameters.
 OPTIONS_OF_THE_CLI = {"query", "output", "certificate-pem-outfile", "private-key-outfile"}
@@ -48,11 +51,16 @@ def parameters_of(operation: OperationModel, options: list[str]) -> dict[str, An
         value = options.pop(0) if options and not options[0].startswith("--") else None
         if option in OPTIONS_OF_THE_CLI:
             continue
+        if option == "zip-file":  # the CLI's own spelling of a part of Code
+            parameters["Code"] = {"ZipFile": b"as `make lambda` makes it"}
+            continue
         name = members[option]
         kind = operation.input_shape.members[name].type_name
         if value is not None and value.startswith("file://"):
             text = (FOLDER / value.removeprefix("file://")).read_text()
             parameters[name] = json.loads(text) if kind == "structure" else text
+        elif kind == "integer":
+            parameters[name] = int(value or "")
         else:
             parameters[name] = True if value is None else value
     return parameters
@@ -82,7 +90,7 @@ def test_the_check_finds_what_is_wrong() -> None:
 
 def test_every_file_is_in_a_command() -> None:
     """One that nobody is told of does nothing."""
-    assert {path.name for path in FOLDER.glob("*.json")} == set(re.findall(r"file://(\S+)", README))
+    assert set(re.findall(r"file://(\S+)", README)) == FILES
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -93,7 +101,7 @@ def test_a_policy_is_well_formed_and_allows_no_more_than_it_says(name: str) -> N
     for statement in policy["Statement"]:
         assert statement["Effect"] == "Allow"
         for action in _listed(statement["Action"]):
-            assert re.fullmatch(r"(iot|timestream|logs|sts):[A-Z][A-Za-z]+", action)
+            assert re.fullmatch(r"(iot|timestream|logs|sqs|sts):[A-Z][A-Za-z]+", action)
         for resource in _listed(statement.get("Resource", [])):
             is_free = statement["Action"] == "timestream:DescribeEndpoints"
             assert is_free or re.fullmatch(r"arn:aws:[a-z]+:us-west-2:123456789012:[^*]+\S*", resource)
@@ -126,8 +134,34 @@ def test_the_rule_writes_where_its_role_may() -> None:
         f"log-group:{rule['errorAction']['cloudwatchLogs']['logGroupName']}:*"
     }
     (trust,) = json.loads((FOLDER / "rule-trust-policy.json").read_text())["Statement"]
-    (command,) = (command for command in commands() if command[1] == "create-topic-rule")
-    assert trust["Condition"]["ArnLike"]["aws:SourceArn"].endswith(f":rule/{command[3]}")
+    (name,) = (command[3] for command in commands() if "file://topic-rule.json" in command)
+    assert trust["Condition"]["ArnLike"]["aws:SourceArn"].endswith(f":rule/{name}")
+
+
+def test_the_rule_of_the_lambda_function_calls_it_and_may() -> None:
+    """With what the handler reads, of the bridge's messages; failures go where it may send them."""
+    rule = json.loads((FOLDER / "lambda" / "topic-rule.json").read_text())
+    assert f"FROM '{Settings().iot_topic_filter}'" in rule["sql"]
+    for name in (*PLACE_FIELDS, SEALED, "AS device_id", "AS time_ms"):
+        assert name in rule["sql"]
+    by_name = {(command[0], command[1]): command for command in commands() if command[0] == "lambda"}
+    function = _option(by_name["lambda", "create-function"], "--function-name")
+    assert rule["actions"][0]["lambda"]["functionArn"].endswith(f":function:{function}")
+    permission = by_name["lambda", "add-permission"]
+    (rule_name,) = (command[3] for command in commands() if "file://lambda/topic-rule.json" in command)
+    assert _option(permission, "--function-name") == function
+    assert _option(permission, "--source-arn").endswith(f":rule/{rule_name}")
+    failures = json.loads((FOLDER / "lambda" / "destinations.json").read_text())["OnFailure"]["Destination"]
+    assert _rights("lambda/function-role-policy.json")["sqs:SendMessage"] == {failures.split(":")[-1]}
+    environment = json.loads((FOLDER / "lambda" / "environment.json").read_text())["Variables"]
+    settings = Settings.from_env(environment)
+    assert _rights("lambda/function-role-policy.json")["timestream:WriteRecords"] == {
+        f"database/{settings.timestream_database}/table/{settings.timestream_sensor_table}"
+    }
+
+
+def _option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
 
 
 def _rights(name: str) -> dict[str, set[str]]:

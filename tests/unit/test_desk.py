@@ -23,6 +23,7 @@ from privacy.tokens import TokenKey, TokenKeys
 from sketches.desk import Desk, Message, Notebooks
 from sketches.notebook import Notebook, Snapshot
 from sketches.questions import QUESTIONS, Asked, Gathered
+from sketches.tally import Tally
 from tests.decided import Line, decided, fixes
 
 TOPICS = topics_of(Settings())
@@ -263,6 +264,28 @@ def test_a_device_that_reports_from_home_is_approved_there_and_not_elsewhere() -
     far = msgspec.structs.replace(home[-1].value, latitude_deg=48.0)
     elsewhere = Message(12, home[-1].record_ms, far)
     assert desk.take_locations("location_data", [elsewhere]) == ["Fake transaction"]
+
+
+def test_no_device_weighs_more_than_was_declared_in_public_statistics(
+    messages: list[tuple[str, Message]], parts: list[dict[bytes, bytes]]
+) -> None:
+    """Three transactions of a device and an hour count, and none for more than the most."""
+    finals = {
+        m.value.transaction_id: m.value
+        for _, m in messages
+        if isinstance(m.value, Decision) and m.value.stage == "final"
+    }
+    hours: Counter[tuple[int, str]] = Counter()
+    for each in finals.values():
+        hours[int(each.transaction_time.timestamp()) // 3600, each.device_id] += 1
+    tallies = [
+        Tally.from_bytes(row) for rows in parts for key, row in rows.items() if key.startswith(b"public/")
+    ]
+    total = Tally.merged(tallies)
+    assert sum(total.events.values()) == sum(min(count, 3) for count in hours.values()) < len(finals)
+    assert total.total_amount <= 500 * sum(total.events.values())
+    categories = {name for name, _ in total.top("category", 100)}
+    assert categories == {"Groceries", "Fuel", "Online", "Travel", "Restaurant", "(others)"}
 
 
 def test_windows_that_are_no_multiples_of_a_pane_are_refused(parts: list[dict[bytes, bytes]]) -> None:

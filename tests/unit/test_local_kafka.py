@@ -14,7 +14,7 @@ from app.local_broker.config import (
     FREE_PORTS,
     BrokerConfig,
     Listener,
-    LocalKafkaError,
+    LocalServerError,
     choose_ports,
     format_arguments,
     plain_broker,
@@ -91,7 +91,7 @@ def test_properties_override_the_defaults(tmp_path: Path) -> None:
 
 def test_properties_cannot_contradict_the_listeners(tmp_path: Path) -> None:
     """Two places for one truth would let the address that we publish be wrong."""
-    with pytest.raises(LocalKafkaError, match="listeners cannot be set"):
+    with pytest.raises(LocalServerError, match="listeners cannot be set"):
         server_properties(BrokerConfig(properties={"listeners": "X://:1"}), PORTS, tmp_path)
 
 
@@ -156,13 +156,13 @@ def test_a_free_port_is_taken_where_9092_is_busy() -> None:
 
 def test_an_explicit_port_that_is_busy_is_an_error() -> None:
     """Never another one in silence."""
-    with pytest.raises(LocalKafkaError, match="port 9600 cannot be used"):
+    with pytest.raises(LocalServerError, match="port 9600 cannot be used"):
         choose_ports(plain_broker(9600), {}, busy(9600))
 
 
 def test_where_nothing_is_free_there_is_an_error() -> None:
     """And no endless search."""
-    with pytest.raises(LocalKafkaError, match="no free port"):
+    with pytest.raises(LocalServerError, match="no free port"):
         choose_ports(plain_broker(), {}, lambda _port: "taken")
 
 
@@ -217,7 +217,7 @@ def test_the_formatter_is_given_no_password(tmp_path: Path) -> None:
     assert flag == "--add-scram"
     assert user.startswith("SCRAM-SHA-512=[name=faust,iterations=8192,salt=")
     assert "a,b" not in user
-    with pytest.raises(LocalKafkaError, match="no name for a SCRAM user"):
+    with pytest.raises(LocalServerError, match="no name for a SCRAM user"):
         format_arguments(BrokerConfig(scram_users={"a,b": "c"}), tmp_path / "p")
 
 
@@ -237,7 +237,7 @@ def test_without_java_17_the_error_names_the_remedy(
     if script is not None:
         executable(tmp_path / "bin" / "java", script)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(LocalKafkaError, match=r"17 or newer.*apt-get install.*docker compose") as e:
+    with pytest.raises(LocalServerError, match=r"17 or newer.*apt-get install.*docker compose") as e:
         find_java()
     assert "\n" not in str(e.value)
 
@@ -253,7 +253,7 @@ def test_java_home_goes_before_the_path(tmp_path: Path, monkeypatch: pytest.Monk
 def test_without_maven_the_error_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same remedy as for Java."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LocalKafkaError, match="no mvn: apt-get install"):
+    with pytest.raises(LocalServerError, match="no mvn: apt-get install"):
         fetch_jars(tmp_path / "kafka" / "libs", lambda _doing: None)
 
 
@@ -269,7 +269,7 @@ def test_a_failed_fetch_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
         tmp_path / "bin" / "mvn", 'mkdir "${8#*=}"; echo one > "${8#*=}/one.jar"; echo no network; exit 1'
     )
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    with pytest.raises(LocalKafkaError, match="mvn failed with status 1: no network"):
+    with pytest.raises(LocalServerError, match="mvn failed with status 1: no network"):
         fetch_jars(tmp_path / "kafka" / "libs", lambda _doing: None)
     assert [path.name for path in (tmp_path / "kafka").iterdir()] == ["lock"]
 

@@ -27,7 +27,9 @@ from models.flagged_transaction import FlaggedTransaction
 from models.judgement import Judgement, UsedFix
 from models.latest_location import LatestLocation
 from models.location_fix import LocationFix
+from models.public_statistics import Noisy, PublicStatistics
 from models.published_group import PublishedGroup
+from models.statistics_budget import StatisticsBudget
 from models.transaction import Transaction
 from sketches.notebook import Snapshot
 
@@ -90,6 +92,7 @@ DEAD_LETTER = DeadLetter.of(
     timestamp_ms=-1,
     key=None,
     value=b"{",
+    store="mongodb",
 )
 ANONYMIZED = AnonymizedTransaction(
     row_token="k1:00",
@@ -128,6 +131,16 @@ SAMPLES: dict[str, msgspec.Struct] = {
     TOPICS.sketches_changelog.name: SNAPSHOT,
     TOPICS.views_changelog.name: SNAPSHOT,
     TOPICS.devices_changelog.name: SNAPSHOT,
+    TOPICS.budget_changelog.name: StatisticsBudget(20_000, 40_000, 3_600_000, b"{}"),
+    TOPICS.public_statistics.name: PublicStatistics(
+        datetime(2024, 4, 1, 10, tzinfo=UTC),
+        0.04,
+        3,
+        500.0,
+        {"flagged": Noisy(3.0, -2.0, 8.0)},
+        {"Fuel": Noisy(3.0, -2.0, 8.0)},
+        Noisy(100.0, 50.0, 150.0),
+    ),
     TOPICS.groups_changelog.name: PublishedGroup((7,), (b"k1:00",), (b"{}",)),
     TOPICS.transaction_decisions.name: DECISION,
     TOPICS.potential_fraud.name: FlaggedTransaction.of(DECISION, "1111", "flagged"),

@@ -22,6 +22,11 @@ def test_reference_names_every_setting_and_marks_secrets() -> None:
     assert [row.split("`")[1] for row in rows if "**Secret.**" in row] == [
         "SMARTBANK_KAFKA_PASSWORD",
         "SMARTBANK_TOKEN_KEYS",
+        "SMARTBANK_MONGODB_URI",
+        "SMARTBANK_ELASTICSEARCH_API_KEY",
+        "SMARTBANK_ELASTICSEARCH_PASSWORD",
+        "SMARTBANK_INFLUXDB_TOKEN",
+        "SMARTBANK_PARQUET_URL",
     ]
 
 

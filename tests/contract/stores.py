@@ -1,0 +1,120 @@
+"""The stores that keep the contract, each with a real server: what a test can do to them."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from pathlib import Path
+from typing import Any, Self
+
+from models.anonymized_transaction import AnonymizedTransaction
+from sinks.base import Sink
+from sinks.mongodb import MongoOptions, MongoSink
+from tests.services.mongodb import MongoServer
+
+
+class Store(ABC):
+    """A running store, and sinks that write to it. `None` where a store has no such thing."""
+
+    name: str
+    has_passwords = True
+    port: int | None
+    """Where its server listens."""
+
+    @classmethod
+    @abstractmethod
+    def start(cls, folder: Path) -> Self:
+        """Start it."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it, and all that was started for it."""
+
+    @abstractmethod
+    def sink(self, *, port: int | None = None, password: str | None = None, timeout_s: float = 10.0) -> Sink:
+        """A sink of its own: by another port (a proxy), with another password."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Take everything out, the schema included."""
+
+    @abstractmethod
+    def tokens(self) -> Counter[str]:
+        """How often each row is there, read with another client than the sink's."""
+
+    @abstractmethod
+    def spoil(self, row: AnonymizedTransaction) -> AnonymizedTransaction | None:
+        """The row made such that the store refuses it for good; its token may be another."""
+
+    @abstractmethod
+    def kill(self) -> bool:
+        """Send its server kill -9; False where it has none."""
+
+    @abstractmethod
+    def revive(self) -> None:
+        """Start it again, with what it kept."""
+
+    @abstractmethod
+    def fill_disk(self) -> bool:
+        """Let it run out of space; False where that cannot be provoked."""
+
+    @abstractmethod
+    def free_disk(self) -> None:
+        """Give it space again, as an operator would."""
+
+
+class MongoStore(Store):
+    """MongoDB's stand-in."""
+
+    name = "mongodb"
+    _DATABASE = "bank"
+
+    def __init__(self, server: MongoServer) -> None:
+        self._server = server.__enter__()
+        self.port = server.port
+
+    @classmethod
+    def start(cls, folder: Path) -> Self:
+        """One server for a module."""
+        return cls(MongoServer(folder))
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self._server.stop()
+
+    def sink(self, *, port: int | None = None, password: str | None = None, timeout_s: float = 10.0) -> Sink:
+        """With the test's user."""
+        uri = self._server.uri(port) if password is None else self._server.uri(port, password)
+        return MongoSink(MongoOptions(uri=uri, database=self._DATABASE, ttl_days=0, timeout_s=timeout_s))
+
+    def clear(self) -> None:
+        """No database is left."""
+        with self._server.client() as client:
+            client.drop_database(self._DATABASE)
+
+    def tokens(self) -> Counter[str]:
+        """By PyMongo."""
+        with self._server.client() as client:
+            found: Any = client[self._DATABASE].transactions.find({}, {"_id": 1})
+            return Counter(each["_id"] for each in found)
+
+    def spoil(self, row: AnonymizedTransaction) -> AnonymizedTransaction:
+        """The validator wants a token."""
+        return type(row)(**{**{f: getattr(row, f) for f in row.__struct_fields__}, "row_token": ""})
+
+    def kill(self) -> bool:
+        """Kill -9."""
+        self._server.kill()
+        return True
+
+    def revive(self) -> None:
+        """On its old port."""
+        self._server.start()
+
+    def fill_disk(self) -> bool:
+        """Every further write to its files fails."""
+        self._server.limit_files()
+        return True
+
+    def free_disk(self) -> None:
+        """Its storage engine goes on only after a restart, as mongod's does."""
+        self._server.kill()
+        self._server.start()

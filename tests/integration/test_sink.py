@@ -1,0 +1,88 @@
+"""`worker sink mongodb` and `dead-letters` as an operator sees them, on a real Kafka."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from tests.pipeline import Pipeline, wait_until
+from tests.rows import records, row, rows
+from tests.services.mongodb import MongoServer
+from tests.sinks import SinkPipeline
+
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+def sink(pipeline: Pipeline, mongodb: MongoServer) -> SinkPipeline:
+    """Topics, a store with its schema, no worker yet."""
+    return SinkPipeline(pipeline, mongodb)
+
+
+def test_rows_reach_the_store_and_what_it_refuses_the_dead_letters(sink: SinkPipeline) -> None:
+    """Then an operator looks, gives one up, and sends one again, which comes back."""
+    bad = row(1, row_token="")
+    sink.produce([*records(rows(500)), *records([bad]), (b"torn", b'{"row_token": "torn')])
+    worker = sink.worker().wait_ready()
+    wait_until(sink.is_delivered, TIMEOUT_S, "rows delivered")
+    assert sink.tokens() == Counter(each.row_token for each in rows(500))
+
+    refused = [json.loads(line) for line in sink.command("dead-letters", "list").stdout.splitlines()]
+    assert {each["reason_code"]: each["store"] for each in refused} == {
+        "schema": "mongodb",
+        "malformed": "mongodb",
+    }
+    by_reason = {each["reason_code"]: each["id"] for each in refused}
+    shown = json.loads(sink.command("dead-letters", "show", by_reason["malformed"]).stdout)
+    assert shown["value"] == '{"row_token": "torn'
+    assert "minLength" in next(each["reason"] for each in refused if each["reason_code"] == "schema")
+
+    assert sink.command("dead-letters", "discard", by_reason["malformed"]).stdout == "discarded 1\n"
+    assert sink.command("dead-letters", "retry", "--every", "--store", "mongodb").stdout == "retried 1\n"
+    wait_until(lambda: len(listed(sink)) == 1, TIMEOUT_S, "it is refused again")
+    (again,) = listed(sink)
+    assert again["id"] not in by_reason.values()
+    assert len(listed(sink, "--all")) == 3
+    assert worker.terminate() == 0
+
+
+def listed(sink: SinkPipeline, *options: str) -> list[dict[str, str]]:
+    """What `dead-letters list` shows."""
+    return [json.loads(line) for line in sink.command("dead-letters", "list", *options).stdout.splitlines()]
+
+
+def test_a_store_that_is_away_ends_no_worker(sink: SinkPipeline) -> None:
+    """Neither while it is away, nor at a rebalance, nor at the worker's end: what was begun is repeated."""
+    first = sink.worker().wait_ready()
+    sink.produce(records(rows(200)))
+    wait_until(sink.is_delivered, TIMEOUT_S, "the first rows delivered")
+    sink.mongodb.kill()
+    try:
+        sink.produce(records(rows(600)))
+        wait_until(lambda: "store is away" in first.log, TIMEOUT_S, "the worker notices")
+        second = sink.worker().wait_ready()
+        first.wait_ready(times=2)
+        assert "is left to the next owner" in first.log
+        assert first.terminate() == 0
+        second.wait_ready(times=2)
+    finally:
+        sink.mongodb.start()
+    wait_until(sink.is_delivered, TIMEOUT_S, "all rows delivered")
+    assert sink.tokens() == Counter(each.row_token for each in rows(600))
+    assert "store is back" in second.log
+    assert second.terminate() == 0
+    assert not sink.pipeline.records(sink.pipeline.topics.dead_letters)
+
+
+def test_a_worker_that_cannot_work_says_so_in_one_line(sink: SinkPipeline) -> None:
+    """Instead of trying for ever."""
+    sink.pipeline.configure(mongodb_uri=sink.mongodb.uri(password="sesame"))
+    refused = sink.command("worker", "sink", "mongodb")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(
+        "error: MongoDB refuses the user or the password in SMARTBANK_MONGODB_URI"
+    )
+    assert refused.stderr.count("\n") == 1
+    assert "sesame" not in refused.stderr
+    unknown = sink.command("worker", "sink", "oracle")
+    assert (unknown.returncode, unknown.stderr.split(";")[0]) == (1, "error: no store is called 'oracle'")
