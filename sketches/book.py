@@ -191,7 +191,7 @@ def view_entries(panes: Panes) -> tuple[Entry, ...]:
             make=_unseeded(Tally),
             read=Tally.from_bytes,
             take=_take_public(panes),
-            key_of=lambda fact: pane_key(_event_ms(fact.decision), HOUR_MS),
+            key_of=lambda fact: pane_key(event_ms(fact.decision), HOUR_MS),
             most_keys=-(-panes.kept_ms // HOUR_MS),
             keep="last",
         ),
