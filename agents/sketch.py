@@ -4,7 +4,7 @@ import asyncio
 import time
 from asyncio import Future
 from collections import Counter as Counts
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -12,8 +12,11 @@ from weakref import WeakKeyDictionary
 
 import faust
 import mmh3
-from prometheus_client import CollectorRegistry, Counter
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from sketches.accuracy import Finding, worst
+from sketches.audits import Audit
 from sketches.book import Entry
 from sketches.desk import Desk, Notebooks, Options
 from sketches.usual_places import Answer
@@ -23,6 +26,7 @@ from streaming.internals import producer_of
 from streaming.stores import PartitionStore
 from tables.snapshots import SnapshotTable
 
+_JUDGE_PAUSE_S = 60.0
 _MOST_DEVICES_IN_MEMORY = 20_000
 """Of a partition, after a snapshot; the others are read from the store."""
 
@@ -49,6 +53,7 @@ class Book:
 
     sketches: Sequence[Entry]
     views: Sequence[Entry]
+    audits: Sequence[Audit]
     options: Options
     snapshot_interval_s: float
     snapshot_records: int
@@ -78,11 +83,31 @@ class SketchMetrics:
         self.snapshots = Counter(
             "sketch_snapshots", "Snapshots of a partition's sketches.", registry=registry
         )
+        self._error_ratio = Gauge(
+            "sketch_error_ratio",
+            "Error of a sketch, as exact counts of a part of the stream have it, over the error it promises.",
+            ["sketch"],
+            registry=registry,
+        )
+        self._bound_broken = Gauge(
+            "sketch_bound_broken",
+            "1: a sketch is off by more than chance makes it.",
+            ["sketch"],
+            registry=registry,
+        )
 
     def count_lines(self, topic: str, lines: int, new_lines: int) -> None:
         """Count lines of a topic, of which so many were new."""
         self.lines.labels(topic, "new").inc(new_lines)
         self.lines.labels(topic, "repeated").inc(lines - new_lines)
+
+    def show_findings(self, findings: Iterable[Finding]) -> None:
+        """Show the worst of what was found of each sketch, and nothing of others."""
+        self._error_ratio.clear()
+        self._bound_broken.clear()
+        for finding in worst(findings):
+            self._error_ratio.labels(finding.sketch).set(finding.ratio)
+            self._bound_broken.labels(finding.sketch).set(bool(finding.broken))
 
     def count_readings(self, answers: Sequence[Answer]) -> None:
         """Count locations by the answer to them."""
@@ -101,6 +126,8 @@ class Desks:
         self._cascade = Cascade()
         self._desks: WeakKeyDictionary[PartitionStore, Desk] = WeakKeyDictionary()
         self._snapshots: dict[int, _NextSnapshot] = {}
+        self._findings: dict[int, list[Finding]] = {}
+        self._judge_due_s: dict[int, float] = {}
 
     def of(self, partition: int) -> Desk:
         """A partition's desk; made of its rows when it has come to this worker."""
@@ -114,7 +141,9 @@ class Desks:
             )
             seed = mmh3.hash(f"{self._app.conf.id}/{partition}", signed=False)
             book = self._book
-            desk = Desk(notebooks, book.sketches, book.views, seed=seed, options=book.options)
+            desk = Desk(
+                notebooks, book.sketches, book.views, seed=seed, options=book.options, audits=book.audits
+            )
             self._desks[store] = desk
         return desk
 
@@ -124,9 +153,15 @@ class Desks:
         return sorted(tp.partition for tp in self._app.assignor.assigned_actives() if tp.topic == topic)
 
     def rows(
-        self, partition: int, table: Literal["sketches", "views"], prefixes: Sequence[str]
+        self, partition: int, table: Literal["sketches", "views", "findings"], prefixes: Sequence[str]
     ) -> dict[bytes, bytes]:
-        """Sketches of a partition whose keys begin with one of `prefixes`, as they are now."""
+        """Sketches of a partition whose keys begin with one of `prefixes`, as they are now.
+
+        Of "findings" all: what the ledgers say of each sketch.
+        """
+        if table == "findings":
+            findings = self.of(partition).findings()
+            return {each.sketch.encode(): msgspec.msgpack.encode(each) for each in findings}
         notebooks = self.of(partition).notebooks
         notebook = notebooks.sketches if table == "sketches" else notebooks.views
         found: dict[bytes, bytes] = {}
@@ -166,6 +201,18 @@ class Desks:
         written = self._cascade.send(partition, producer_of(self._app), (), stages)
         written.add_done_callback(partial(pass_on, waiting.written))
         self._metrics.snapshots.inc()
+        self._judge(partition)
+
+    def _judge(self, partition: int) -> None:
+        """Compare sketches with their ledgers now and then. Metrics are of the partitions that are here."""
+        now_s = time.monotonic()
+        if now_s < self._judge_due_s.get(partition, 0.0):
+            return
+        self._judge_due_s[partition] = now_s + _JUDGE_PAUSE_S
+        self._findings[partition] = self.of(partition).findings()
+        owned = self.owned()
+        self._findings = {p: found for p, found in self._findings.items() if p in owned}
+        self._metrics.show_findings(each for found in self._findings.values() for each in found)
 
 
 @dataclass(slots=True)

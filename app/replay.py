@@ -40,8 +40,8 @@ def replay_beside(
     max_clock_skew_s: float,
 ) -> Iterator[tuple[int, Outcome] | DeadLetter]:
     """As `replay`, by several detectors in one pass; the number of the detector stands with each outcome."""
-    courses = list(enumerate(map(_Course, detectors)))
-    for arrival_ms, message in _messages(events, decoders, max_clock_skew_s):
+    courses = list(enumerate(map(Course, detectors)))
+    for arrival_ms, message in messages(events, decoders, max_clock_skew_s):
         if isinstance(message, DeadLetter):
             yield message
             continue
@@ -53,7 +53,7 @@ def replay_beside(
             yield number, outcome
 
 
-class _Course:
+class Course:
     """What one detector makes of the messages of a file, given one by one."""
 
     def __init__(self, detector: Detector[Any]) -> None:
@@ -78,7 +78,7 @@ class _Course:
         return self._sitting.take()
 
 
-def _messages(
+def messages(
     events: Iterable[Event], decoders: Mapping[str, JsonDecoder[Any]], max_clock_skew_s: float
 ) -> Iterator[tuple[int, Message | DeadLetter]]:
     """Yield time of arrival and message of each event, in their order, and a dead letter for what is none."""

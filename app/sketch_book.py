@@ -4,6 +4,7 @@ from agents.sketch import Book
 from app.settings import Settings
 from app.token_keys import LiveTokens
 from privacy.tokens import TokenKeys
+from sketches.audits import audits
 from sketches.book import Panes, sketch_entries, view_entries
 from sketches.desk import Options
 from sketches.likeness import Bounds
@@ -21,11 +22,11 @@ def book_of(settings: Settings, tokens: TokenKeys | LiveTokens) -> Book:
         public_categories=PUBLIC_CATEGORIES,
         public_most_amount=settings.public_most_amount,
     )
+    device_token_of = tokens.tokenizer("device")
     return Book(
-        sketches=sketch_entries(
-            tokens.tokenizer("device"), tokens.tokenizer("row"), card_testing_bounds(settings)
-        ),
+        sketches=sketch_entries(device_token_of, tokens.tokenizer("row"), card_testing_bounds(settings)),
         views=view_entries(panes),
+        audits=audits(device_token_of),
         options=Options(
             seen_ms=round(1000 * (settings.repeat_window_s + settings.grace_period_s) + 3_600_000),
             places_span_ms=settings.usual_places_span_s * 1000,

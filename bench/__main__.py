@@ -14,6 +14,8 @@ from bench import (
     replay,
     simulate,
     sinks,
+    sketch_bounds,
+    sketches,
     throughput,
     tokens,
 )
@@ -32,6 +34,8 @@ _BENCHMARKS = {
     "gateway": gateway.measure,
     "bridge": bridge.measure,
     "simulate": simulate.measure,
+    "sketches": sketches.measure,
+    "sketch_bounds": sketch_bounds.measure,
     "tokens": tokens.measure,
     "sinks": sinks.measure,
     "anonymity": anonymity.measure,

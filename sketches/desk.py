@@ -12,12 +12,15 @@ import msgspec
 from models.decision import Decision
 from models.flagged_transaction import FlaggedTransaction
 from models.location_fix import LocationFix
+from sketches.accuracy import Finding
+from sketches.audits import Audit
 from sketches.book import Entry, Stream
 from sketches.device_page import DevicePage
 from sketches.facts import AlertFact, DecisionFact
-from sketches.notebook import Notebook
+from sketches.ledger import is_sampled
+from sketches.notebook import Notebook, Page
 from sketches.place_cells import Cell
-from sketches.sampled_transaction import sampled
+from sketches.places_ledger import PlacesLedger
 from sketches.tally import OTHERS
 from sketches.usual_places import Answer, ApprovedPlaces, DevicePlaces
 
@@ -52,6 +55,8 @@ class Options:
     """So many transactions of a device and an hour count in public statistics."""
     devices: int = 10_000
     """Of a partition, with a usual place: the filters are made for so many."""
+    ledger_share: float = 1 / 16
+    """Of devices: whose facts the ledger's twins see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +83,12 @@ class Desk:
         *,
         seed: int,
         options: Options,
+        audits: Sequence[Audit] = (),
     ) -> None:
+        sketches = [*sketches, *(audit.ledger for audit in audits if audit.ledger)]
         self.notebooks = notebooks
+        self._audits = audits
+        self._places_ledger = PlacesLedger(span_ms=options.places_span_ms, promised=options.places_error)
         self._entries = [(notebooks.sketches, e) for e in sketches] + [(notebooks.views, e) for e in views]
         self._kept = {
             entry.name: {key for key in notebook.keys if key.startswith(f"{entry.name}/".encode())}
@@ -115,6 +124,7 @@ class Desk:
             shard = self._approved(device)
             shard.sketch.update(device, usual, record_ms)
             shard.is_dirty = True
+            self._places_ledger.update(device, usual, record_ms)
         return [self._answer(*reading) for reading in readings]
 
     def take_decisions(self, topic: str, messages: Sequence[Message]) -> list[DecisionFact]:
@@ -144,7 +154,7 @@ class Desk:
                         is_final,
                         is_final and self._is_counted_publicly(is_first_of, decision),
                         self._answer_of(device, decision, message.record_ms) if is_final else "unknown",
-                        sampled(decision) if is_first else b"",
+                        is_sampled(device, self._options.ledger_share),
                     )
                 )
         self._forget(pages, messages)
@@ -200,14 +210,22 @@ class Desk:
         """Facts by the key of the page that takes them up; what is older than all kept is left out."""
         if entry.key_of is None:
             return {entry.name.encode(): facts}
-        kept, groups = self._kept[entry.name], dict[bytes, list[Any]]()
+        by_key: dict[str, list[Any]] = {}
         for fact in facts:
-            key = f"{entry.name}/{entry.key_of(fact)}".encode()
-            if key not in kept:
-                if entry.keep == "first" and len(kept) >= entry.most_keys:
-                    key = f"{entry.name}/{OTHERS}".encode()
+            by_key.setdefault(entry.key_of(fact), []).append(fact)
+        kept, groups, others = self._kept[entry.name], dict[bytes, list[Any]](), list[Any]()
+        for name, of_name in by_key.items():
+            key = f"{entry.name}/{name}".encode()
+            if key not in kept and entry.keep == "first" and len(kept) >= entry.most_keys:
+                others += of_name
+            else:
                 kept.add(key)
-            groups.setdefault(key, []).append(fact)
+                groups[key] = of_name
+        if others:
+            key = f"{entry.name}/{OTHERS}".encode()
+            kept.add(key)
+            others += groups.get(key, [])
+            groups[key] = sorted(others, key=attrgetter("offset"))
         if entry.keep == "last" and len(kept) > entry.most_keys:
             for old in sorted(kept)[: -entry.most_keys]:
                 kept.remove(old)
@@ -217,6 +235,33 @@ class Desk:
 
     def _new_sketch(self, entry: Entry, key: bytes) -> Any:
         return entry.make(mmh3.hash(key, self._seed, signed=False))
+
+    def findings(self) -> list[Finding]:
+        """What the ledgers say of the sketches, each by the exact numbers beside it.
+
+        A sketch that has not caught up with its ledger after a crash, or its ledger with it, is left out.
+        """
+        pages = {
+            entry.name: entry for notebook, entry in self._entries if notebook is self.notebooks.sketches
+        }
+        found = []
+        for audit in self._audits:
+            ledger = None if audit.ledger is None else self._page(audit.ledger)
+            for name in audit.sketches:
+                page = self._page(pages[name])
+                if page is None or (audit.ledger and (ledger is None or ledger.ends != page.ends)):
+                    continue
+                if finding := audit.judge(name, ledger and ledger.sketch, page.sketch):
+                    found.append(finding)
+        places = self._places_ledger.judge(APPROVED, self._answer)
+        return found if places is None else [*found, places]
+
+    def _page(self, entry: Entry) -> Page | None:
+        """The page of an entry without keys, where there is one."""
+        notebook, key = self.notebooks.sketches, entry.name.encode()
+        if key not in notebook.keys:
+            return None
+        return notebook.open([key], entry.read, partial(self._new_sketch, entry))[key]
 
     # -- devices and their places -----------------------------------------------------------------------
 

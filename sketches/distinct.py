@@ -38,9 +38,11 @@ class Distinct:
     def __init__(self) -> None:
         self._hll = hll_sketch(LG_REGISTERS, _TYPE)
 
-    def update(self, item: str) -> None:
-        """Count an item."""
-        self._hll.update("=" + item)  # Apache passes over an empty text
+    def update(self, *items: str) -> None:
+        """Count items."""
+        update = self._hll.update
+        for item in items:
+            update("=" + item)  # Apache passes over an empty text
 
     def merge(self, other: Self) -> None:
         """Become the sketch of both streams."""

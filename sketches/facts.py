@@ -30,8 +30,8 @@ class DecisionFact(msgspec.Struct, frozen=True, gc=False):
     """It is final, and one of the first of its device in its hour: the others are left out of what is said of
     all, so that no device weighs more than was declared."""
     usual_place: Answer
-    sample: bytes
-    """What a sample keeps of it."""
+    is_sampled: bool = False
+    """The ledger's twins see it."""
 
 
 class AlertFact(msgspec.Struct, frozen=True, gc=False):

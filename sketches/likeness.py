@@ -9,19 +9,15 @@ from typing import Final, Self
 
 import mmh3
 import msgspec
-from datasketch import MinHash, MinHashLSH
 
 from sketches.clusters import CardUse, Cluster, Kind, cluster_of
 from sketches.items import MAX_ITEM_BYTES
+from sketches.lsh import BANDS, ROWS, THRESHOLD, Lsh
 from sketches.shingles import LIKENESS_OF_FOUR, Shingles, shingles_of
 from sketches.sketch import from_frame, to_frame
 
 MAX_ID_CHARS: Final = 256
-THRESHOLD: Final = 0.5
-PERMUTATIONS: Final = 128
-BANDS, ROWS = 25, 5  # what datasketch finds best for these, with numerical integration that takes 80 ms
 _SEED: Final = 1
-_SCHEME: Final = "affine32"
 _hash32 = partial(mmh3.hash, seed=_SEED, signed=False)
 
 
@@ -90,8 +86,7 @@ class Likeness:
         self._by_age: list[tuple[CardUse, Shingles]] = []  # a heap, the oldest first
         self._ids: set[str] = set()
         self._groups: dict[Shingles, _Group] = {}
-        self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=(BANDS, ROWS))
-        self._permutations = MinHash(PERMUTATIONS, seed=_SEED, hashfunc=_hash32, scheme=_SCHEME).permutations
+        self._lsh: Lsh[Shingles] = Lsh()
 
     def __len__(self) -> int:
         return len(self._by_age)
@@ -158,6 +153,20 @@ class Likeness:
             if kind not in seen and self._dense(kind)
         ]
         return sorted(found, key=lambda cluster: cluster.kinds[0].uses[0])
+
+    def missed_shares(self, most: int) -> list[float]:
+        """Of up to `most` kinds, each, the share of the kinds like it that it is not linked to.
+
+        Compares each with all others as they are: exact. Kinds that are like none are left out.
+        """
+        shares = []
+        by_hash = sorted(self._groups, key=lambda kind: _hash32(b"|".join(kind.words)))
+        for kind in by_hash[:most]:
+            like = [other for other in self._groups if THRESHOLD <= kind.likeness(other) < 1]
+            if like:
+                linked = self._groups[kind].linked
+                shares.append(sum(other not in linked for other in like) / len(like))
+        return shares
 
     def to_bytes(self) -> bytes:
         """All state; equal sets of transactions give equal bytes, in any process."""
@@ -235,14 +244,9 @@ class Likeness:
     def _new_group(self, shingles: Shingles) -> _Group:
         """A kind that was not there, linked to those that it is like."""
         group = _Group()
-        minhash = MinHash(
-            PERMUTATIONS, seed=_SEED, hashfunc=_hash32, permutations=self._permutations, scheme=_SCHEME
-        )
-        minhash.update_batch(shingles.words)
-        for other in self._lsh.query(minhash):
+        for other in self._lsh.add(shingles, shingles.words):
             if shingles.likeness(other) >= THRESHOLD:
                 group.linked[other] = self._groups[other].linked[shingles] = shingles.differs_in(other)
-        self._lsh.insert(shingles, minhash)
         self._groups[shingles] = group
         return group
 

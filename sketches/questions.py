@@ -10,11 +10,13 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from sketches.accuracy import Finding, worst
 from sketches.book import HOUR_MS
 from sketches.clusters import graph
 from sketches.distinct import Distinct
 from sketches.heavy_hitters import FrequentItems
-from sketches.likeness import THRESHOLD, Likeness
+from sketches.likeness import Likeness
+from sketches.lsh import THRESHOLD
 from sketches.moments import SecondMoment
 from sketches.quantiles import Quantiles
 from sketches.sketch import Sketch
@@ -24,7 +26,7 @@ from sketches.windows import check_window, windows
 
 Rows = Mapping[bytes, bytes]
 """Of one partition: sketches by key."""
-Table = Literal["sketches", "views"]
+Table = Literal["sketches", "views", "findings"]
 _S = TypeVar("_S", bound=Sketch)
 
 _SHARES: Final = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
@@ -238,6 +240,14 @@ def _clusters(gathered: Gathered) -> Any:
     return graph(sketch.clusters(), THRESHOLD)
 
 
+def _accuracy(gathered: Gathered) -> Any:
+    """Of each sketch the partition where it is worst."""
+    findings = (
+        msgspec.msgpack.decode(code, type=Finding) for rows in gathered.parts for code in rows.values()
+    )
+    return [msgspec.structs.asdict(finding) | {"ratio": finding.ratio} for finding in worst(findings)]
+
+
 QUESTIONS: Final = {
     each.name: each
     for each in (
@@ -303,6 +313,13 @@ QUESTIONS: Final = {
             table="sketches",
             prefixes=("likeness",),
             answer=_clusters,
+        ),
+        Question(
+            name="accuracy",
+            doc="Every sketch beside exact counts of a part of the stream: errors seen and promised.",
+            table="findings",
+            prefixes=(),
+            answer=_accuracy,
         ),
     )
 }

@@ -58,6 +58,13 @@ class Reservoir:
         """How many events there were."""
         return self._seen
 
+    def skips(self) -> bool:
+        """Take an event if it is not to be kept, and say so: it need not be made into bytes then."""
+        if self._seen + 1 < self._next:
+            self._seen += 1
+            return True
+        return False
+
     def update(self, item: bytes) -> bool:
         """Take an event; return whether it is kept, for now. Raises ValueError where it is too long."""
         if len(item) > self._item_bytes:

@@ -43,17 +43,17 @@ class Tally:
         self._words: dict[str, dict[str, int]] = {}
         self._distinct: dict[str, Distinct] = {}
 
-    def count(self, event: str) -> None:
+    def count(self, event: str, times: int = 1) -> None:
         """Count an event, one of a few kinds."""
-        self._events[event] = self._events.get(event, 0) + 1
+        self._events[event] = self._events.get(event, 0) + times
 
-    def count_word(self, field: str, word: str) -> None:
+    def count_word(self, field: str, word: str, times: int = 1) -> None:
         """Count a word of a field."""
         words = self._words.setdefault(field, {})
         word = short(word)
         if word not in words and len(words) >= MOST_WORDS:
             word = OTHERS
-        words[word] = words.get(word, 0) + 1
+        words[word] = words.get(word, 0) + times
 
     def add_amount(self, amount: float) -> None:
         """Add an amount to the sum."""
@@ -61,13 +61,14 @@ class Tally:
             self._amounts += 1
             self._hundredths += round(amount * 100)
 
-    def add_distinct(self, group: str, item: str | None) -> None:
-        """Count an item among the distinct ones of one of `GROUPS`; None is nobody."""
-        if item is not None:
+    def add_distinct(self, group: str, *items: str | None) -> None:
+        """Count items among the distinct ones of one of `GROUPS`; None is nobody."""
+        known = [item for item in items if item is not None]
+        if known:
             sketch = self._distinct.get(group)
             if sketch is None:
                 sketch = self._distinct[group] = Distinct()
-            sketch.update(item)
+            sketch.update(*known)
 
     @property
     def events(self) -> Mapping[str, int]:

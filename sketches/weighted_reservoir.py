@@ -68,6 +68,16 @@ class WeightedReservoir:
         """How many events with a weight above 0 there were."""
         return self._seen
 
+    def skips(self, weight: float) -> bool:
+        """Take an event if it is not to be kept, and say so: it need not be made into bytes then."""
+        if weight == 0:
+            return True
+        if len(self._kept) == self._size and MIN_WEIGHT <= weight <= MAX_WEIGHT and self._to_skip > weight:
+            self._seen += 1
+            self._to_skip -= weight
+            return True
+        return False
+
     def update(self, item: bytes, weight: float) -> bool:
         """Take an event; return whether it is kept, for now. One of weight 0 never is.
 

@@ -25,6 +25,7 @@ from app.cli.reveal import reveal
 from app.cli.schemas import schemas
 from app.cli.settings import settings
 from app.cli.simulate import simulate
+from app.cli.sketches import sketches_app
 from app.cli.spark_sample import spark_sample
 from app.cli.stores import stores_app
 from app.cli.tail import tail
@@ -42,6 +43,7 @@ cli = typer.Typer(
 cli.add_typer(kafka_app, name="kafka", help="A local Apache Kafka, without Docker.")
 cli.add_typer(worker_app, name="worker", help="Workers of the Faust apps.")
 cli.add_typer(topics_app, name="topics")
+cli.add_typer(sketches_app, name="sketches")
 cli.add_typer(keys_app, name="keys")
 cli.add_typer(timestream_app, name="timestream", help="The sensor database of workflow 1.")
 cli.add_typer(stores_app, name="stores")

@@ -106,7 +106,7 @@ def _undisturbed(pipeline: Pipeline) -> dict[tuple[str, int, bytes], Snapshot]:
     for partition in range(settings.topic_partitions):
         notebooks = Notebooks(sketches=Notebook(), views=Notebook(), devices=Notebook())
         seed = mmh3.hash(f"{settings.publisher_id}/{partition}", signed=False)
-        desk = Desk(notebooks, book.sketches, book.views, seed=seed, options=book.options)
+        desk = Desk(notebooks, book.sketches, book.views, seed=seed, options=book.options, audits=book.audits)
         for topic, take in (
             (topics.location_data, desk.take_locations),
             (topics.transaction_decisions, desk.take_decisions),

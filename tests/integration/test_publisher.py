@@ -100,6 +100,9 @@ def test_any_worker_answers_for_all_and_says_when_one_is_away(
     assert json.loads(as_json.stdout)["answer"]["all"] == len(rich)
     as_table = run(pipeline.own_env, "query", "flagged", "--window", "1h", "--url", f"http://127.0.0.1:{one}")
     assert as_table.returncode == 0
+    accuracy = run(pipeline.own_env, "sketches", "accuracy", "--json", "--url", f"http://127.0.0.1:{one}")
+    assert accuracy.returncode == 0, accuracy.stdout
+    assert len(json.loads(accuracy.stdout)["sketches"]) > 10
     assert "high_value" in as_table.stdout.replace("\n", "") or "hig" in as_table.stdout
 
 

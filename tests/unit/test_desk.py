@@ -50,7 +50,14 @@ class Rows:
             )
             for name, rows in self.tables.items()
         }
-        return Desk(Notebooks(**notebooks), BOOK.sketches, BOOK.views, seed=7, options=BOOK.options)
+        return Desk(
+            Notebooks(**notebooks),
+            BOOK.sketches,
+            BOOK.views,
+            seed=7,
+            options=BOOK.options,
+            audits=BOOK.audits,
+        )
 
     def write(self, desk: Desk, most: int | None = None) -> None:
         """Write what changed, or only the first rows of it: then the worker is killed."""

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from models.transaction import Transaction
 from sketches.clusters import graph
-from sketches.likeness import BANDS, PERMUTATIONS, ROWS, THRESHOLD, Bounds, Likeness
+from sketches.likeness import Bounds, Likeness
+from sketches.lsh import BANDS, PERMUTATIONS, ROWS, THRESHOLD
 from sketches.shingles import LIKENESS_OF_FOUR, Shingles, amount_band, shingles_of
 from sources.simulation.scenario import Scenario
 from sources.simulation.simulator import simulate

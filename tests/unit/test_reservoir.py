@@ -127,3 +127,15 @@ def test_what_cannot_be_sampled_is_refused_and_changes_nothing() -> None:
             Reservoir(size, item_bytes=item_bytes, seed=1)
     with pytest.raises(ValueError, match="merged"):
         made.merge(Reservoir(2, item_bytes=2, seed=2))
+
+
+@given(st.integers(0, 200), st.integers(0, 2**32))
+def test_an_event_that_is_skipped_need_not_be_there(events: int, seed: int) -> None:
+    """The same sample, and the same future."""
+    whole, sparing = (Reservoir(5, item_bytes=4, seed=seed) for _ in range(2))
+    for number in range(events):
+        item = number.to_bytes(4)
+        whole.update(item)
+        if not sparing.skips():
+            assert sparing.update(item)
+    assert sparing.to_bytes() == whole.to_bytes()

@@ -147,3 +147,15 @@ def test_what_does_not_fit_is_refused() -> None:
         WeightedReservoir(2, item_bytes=1, seed=1)
     with pytest.raises(ValueError, match="merged"):
         made.merge(WeightedReservoir(4, item_bytes=1, seed=1))
+
+
+@given(st.lists(st.one_of(st.just(0.0), st.floats(0.1, 100)), max_size=200), st.integers(0, 2**32))
+def test_an_event_that_is_skipped_need_not_be_there(weights: list[float], seed: int) -> None:
+    """The same sample, and the same future."""
+    whole, sparing = (WeightedReservoir(5, item_bytes=4, seed=seed) for _ in range(2))
+    for number, weight in enumerate(weights):
+        item = number.to_bytes(4)
+        whole.update(item, weight)
+        if not sparing.skips(weight):
+            assert sparing.update(item, weight)
+    assert sparing.to_bytes() == whole.to_bytes()
