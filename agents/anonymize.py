@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from agents.sketch import pass_on
 from models.published_group import PublishedGroup
 from privacy.anonymity.anonymizer import Anonymizer, Outcome, Released
 from privacy.anonymity.row import Row
+from privacy.tokens import TokenizeAt
 from sketches.facts import DecisionFact
 from sketches.usual_places import Answer
 from streaming.cascade import Stage
@@ -129,7 +130,7 @@ class Anonymizing:
         partition: int,
         table: GroupTable,
         anonymizer: Anonymizer,
-        row_token_of: Callable[[str, int], str],
+        row_token_of: TokenizeAt,
         metrics: AnonymityMetrics,
     ) -> None:
         self._partition = partition
@@ -156,14 +157,7 @@ class Anonymizing:
             if fact.offset in self._stored:
                 again.append(fact.offset)
                 continue
-            decision = fact.decision
-            used_ms = int(decision.transaction_time.timestamp() * 1000)
-            row = Row.of(
-                decision,
-                self._row_token_of(decision.transaction_id, used_ms),
-                usual_place=_IS_USUAL[fact.usual_place],
-                source=fact.offset,
-            )
+            row = Row.of(fact.decision, usual_place=_IS_USUAL[fact.usual_place], source=fact.offset)
             outcomes += self._anonymizer.take(row, now_ms)
         self._metrics.repeated.inc(len(again))
         return self._publish(outcomes, again, now_ms)
@@ -179,7 +173,7 @@ class Anonymizing:
         for outcome in outcomes:
             if isinstance(outcome, Released):
                 self._metrics.count(outcome, now_ms)
-                group = _group_of(outcome)
+                group = _group_of(outcome, self._row_token_of)
                 groups[self._remember(group)] = group
                 leaving += group.offsets
             else:
@@ -204,11 +198,10 @@ class Anonymizing:
         return group_key(last)
 
 
-def _group_of(released: Released) -> PublishedGroup:
-    members = sorted(released.members, key=lambda member: member.row.row_token)  # as its rows are
-    rows = released.rows()
+def _group_of(released: Released, row_token_of: TokenizeAt) -> PublishedGroup:
+    rows = released.rows(row_token_of)
     return PublishedGroup(
-        tuple(member.row.source for member in members),
-        tuple(row.row_token.encode() for row in rows),
-        tuple(map(_encode, rows)),
+        tuple(member.source for member, _ in rows),
+        tuple(row.row_token.encode() for _, row in rows),
+        tuple(_encode(row) for _, row in rows),
     )

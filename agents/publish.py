@@ -17,6 +17,7 @@ from agents.refusals import send_dead_letter
 from agents.sketch import Desks, SketchMetrics
 from models.location_fix import LocationFix
 from privacy.anonymity.anonymizer import Anonymizer
+from privacy.tokens import TokenizeAt
 from sketches.desk import Desk, Message
 from sketches.facts import DecisionFact
 from streaming.cascade import Cascade
@@ -45,7 +46,7 @@ class Anonymity:
     """How rows are made: an anonymizer for each partition, and tokens by a transaction's id and time."""
 
     make: Callable[[], Anonymizer]
-    row_token_of: Callable[[str, int], str]
+    row_token_of: TokenizeAt
 
 
 class Publications:

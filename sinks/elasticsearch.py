@@ -2,14 +2,14 @@
 
 import math
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
-from elasticsearch.helpers import async_bulk
+from elasticsearch.helpers import async_bulk, async_scan
 
 from sinks import elasticsearch_schema as schema
 from sinks.base import Rejection, Row, StoreAwayError
@@ -79,6 +79,13 @@ class ElasticsearchSink:
         except (ApiError, TransportError) as error:
             raise _away(error) from error
         return [*refused, *map(_rejection, cast("list[Any]", failed))]
+
+    async def rows(self) -> AsyncIterator[Row]:
+        """All rows that are there, to be audited."""
+        with _explained():
+            await self._client().indices.refresh(index=f"{self._options.index}-*")
+            async for hit in async_scan(self._client(), index=f"{self._options.index}-*"):
+                yield msgspec.convert(hit["_source"], Row)
 
     async def close(self) -> None:
         """Close the connections."""

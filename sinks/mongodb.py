@@ -1,6 +1,6 @@
 """Anonymized transactions in MongoDB: a document a row, its _id the row token."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,6 +87,12 @@ class MongoSink:
             tokens = {rejection.row_token for rejection in unfit}
             fit = [each for each in documents if each["_id"] not in tokens]
             return [*unfit, *await self._replace(fit)]
+
+    async def rows(self) -> AsyncIterator[Row]:
+        """All rows that are there, to be audited."""
+        with self._explained():
+            async for document in self._transactions().find({}):
+                yield msgspec.convert({"row_token": document.pop("_id"), **document}, Row)
 
     async def close(self) -> None:
         """Close the connections."""

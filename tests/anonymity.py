@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.anonymity.reading import hierarchies_of
 from app.settings import Settings
-from models.anonymized_transaction import QUASI_IDENTIFIERS
+from models.anonymized_transaction import QUASI_IDENTIFIERS, AnonymizedTransaction
 from privacy.anonymity.anonymizer import Anonymizer, Outcome, Released, Target
 from privacy.anonymity.hierarchies import Hierarchies
 from privacy.anonymity.row import Row
@@ -43,7 +43,7 @@ _FAMILIES: Final = {
 def row(number: int = 0, **fields: Any) -> Row:
     """A row of its own person and merchant; `fields` are others."""
     values: dict[str, Any] = {
-        "row_token": f"row-{number}",
+        "transaction_id": f"row-{number}",
         "latitude_deg": 37.33,
         "longitude_deg": -121.89,
         "time": NOON,
@@ -78,6 +78,11 @@ def rows(
     )
 
 
+def published_rows(released: Released) -> list[AnonymizedTransaction]:
+    """What is published; ids stand for tokens."""
+    return [row for _, row in released.rows(lambda transaction_id, _time_ms: transaction_id)]
+
+
 def outcomes(given: Iterable[Row], target: Target, hierarchies: Hierarchies = SMALL) -> list[Outcome]:
     """All that becomes of rows, the last ones at the end."""
     anonymizer = Anonymizer(hierarchies, target, Random(1))
@@ -88,7 +93,7 @@ def outcomes(given: Iterable[Row], target: Target, hierarchies: Hierarchies = SM
 def left(found: Iterable[Outcome]) -> list[str]:
     """The tokens of all rows that left, published or not."""
     return [
-        member.row.row_token
+        member.row.transaction_id
         for outcome in found
         for member in (outcome.members if isinstance(outcome, Released) else (outcome.member,))
     ]
@@ -101,7 +106,7 @@ def broken_groups(found: Sequence[Outcome], k: int, merchants: int) -> list[str]
     for outcome in found:
         if not isinstance(outcome, Released):
             continue
-        published = outcome.rows()
+        published = published_rows(outcome)
         [shape] = {tuple(getattr(each, name) for name in QUASI_IDENTIFIERS) for each in published}
         own = [each.row for each in outcome.members]
         if outcome.is_reuse:

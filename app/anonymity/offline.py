@@ -11,7 +11,6 @@ from app.decoders import input_decoders
 from app.replay import replay
 from app.rules import detector_of
 from app.settings import Settings
-from app.token_keys import token_keys_of
 from app.topics import topics_of
 from models.dead_letter import DeadLetter
 from privacy.anonymity.anonymizer import Anonymizer, Outcome
@@ -38,15 +37,12 @@ def judged_rows(
     events: Iterable[Event], settings: Settings, on_dead_letter: Callable[[DeadLetter], None]
 ) -> Iterator[Row]:
     """What `replay` ends with, of each transaction. Whether a place is usual is not known here."""
-    row_token = token_keys_of(settings).tokenizer("row")
     decoders = input_decoders(topics_of(settings))
     for result in replay(events, decoders, detector_of(settings), settings.max_clock_skew_s):
         if isinstance(result, DeadLetter):
             on_dead_letter(result)
         elif result.decision.stage == "final":
-            decision = result.decision
-            used_ms = int(decision.transaction_time.timestamp() * 1000)
-            yield Row.of(decision, row_token(decision.transaction_id, used_ms))
+            yield Row.of(result.decision)
 
 
 def outcomes_of(rows: Iterable[Row], anonymizer: Anonymizer) -> Iterator[Outcome]:

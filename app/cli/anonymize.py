@@ -54,6 +54,7 @@ def anonymize(
 
     from app.anonymity.offline import judged_rows, outcomes_of, with_token_key
     from app.anonymity.reading import hierarchies_of, target_of
+    from app.token_keys import token_keys_of
     from models.dead_letter import DeadLetter
     from privacy.anonymity.anonymizer import Anonymizer, Released
     from privacy.anonymity.tally import Tally
@@ -88,13 +89,15 @@ def anonymize(
         writable(people_path) as people,
     ):
         people.write(_csv_line("row_token", "person"))
+        row_token_of = token_keys_of(keyed).tokenizer("row")
         rows = judged_rows(bar.track(read_events(input_path), total=None), keyed, count)
         for outcome in outcomes_of(rows, anonymizer):
             tally.take([outcome])
             if isinstance(outcome, Released):
-                output.write(encoder.encode_lines(outcome.rows()))
-                for row, _ in outcome.members:
-                    people.write(_csv_line(row.row_token, row.person or ""))
+                published = outcome.rows(row_token_of)
+                output.write(encoder.encode_lines([row for _, row in published]))
+                for member, row in published:
+                    people.write(_csv_line(row.row_token, member.person or ""))
     console.print(told(tally, target, dead_letters))
 
 

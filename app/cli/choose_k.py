@@ -22,7 +22,9 @@ _VARIABLE: Final = f"{PREFIX}ANONYMITY_K"
 
 
 def choose_k(
-    input_path: Annotated[Path, typer.Option("--input", help="Event file; .gz too.")],
+    input_path: Annotated[
+        Path, typer.Option("--input", help="Event file; .gz too. kafka: what was decided.")
+    ],
     score: Annotated[
         Literal["prosecutor", "journalist", "marketer", "silhouette"],
         typer.Option(help="What privacy is measured by (docs/privacy.md)."),
@@ -79,6 +81,12 @@ def choose_k(
 
 
 def _rows(path: Path, settings: Settings, most: int) -> "list[Row]":
+    if path == Path("kafka"):
+        from app.anonymity.on_kafka import final_rows
+        from app.broker_client import quiet_client_logs
+
+        quiet_client_logs()
+        return final_rows(settings, most)
     from app.anonymity.offline import judged_rows, with_token_key
     from sources.event_file import read_events
     from streaming.garbage import collect_less_often

@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,8 @@ from streaming.errors import ConfigError
 if TYPE_CHECKING:
     from models.anonymized_transaction import AnonymizedTransaction
     from privacy.anonymity.audit import Audit
+
+Store = Literal["topic", "mongodb", "elasticsearch"]
 
 privacy_app = typer.Typer(no_args_is_help=True, help="Is what leaves anonymous?")
 
@@ -25,11 +27,16 @@ def privacy() -> None:
 
 @privacy_app.command("audit")
 def audit_command(
-    input_path: Annotated[Path, typer.Option("--input", help="File of published rows, JSON lines.")],
+    input_path: Annotated[
+        Path | None, typer.Option("--input", help="File of published rows, JSON lines.")
+    ] = None,
+    store: Annotated[Store | None, typer.Option(help="Where they were published, instead of a file.")] = None,
     people_path: Annotated[
         Path | None,
         typer.Option(
-            "--people", help="CSV file with row_token,person: people are counted, not only rows. Restricted."
+            "--people",
+            help="CSV file with row_token,person, or kafka: made of the decisions. People are counted then,"
+            " not only rows. Restricted.",
         ),
     ] = None,
     k: Annotated[int | None, typer.Option("--k", min=1, help="Wanted. Default: the setting.")] = None,
@@ -44,11 +51,13 @@ def audit_command(
     from privacy.anonymity.audit import audit
 
     settings = Settings.from_env(os.environ)
-    people = None if people_path is None else dict(_people(people_path))
+    if (input_path is None) == (store is None):
+        raise ConfigError("name a file with --input, or where the rows are with --store")
     try:
-        found = audit(_rows(input_path), people)
+        rows = _stored(settings, store) if input_path is None else _rows(input_path)
+        found = audit(rows, _people_of(settings, people_path))
     except ValueError as error:
-        raise ConfigError(f"{input_path}: {error}") from None
+        raise ConfigError(f"{input_path or store}: {error}") from None
     typer.echo(_told(found))
     problems = found.problems(k or settings.anonymity_k, l or settings.anonymity_l, t)
     for problem in problems:
@@ -71,6 +80,36 @@ def _told(found: "Audit") -> str:
             f"information loss: {found.information_loss:.4f}",
         ]
     )
+
+
+def _stored(settings: Settings, store: Store | None) -> "list[AnonymizedTransaction]":
+    import asyncio
+
+    from app.anonymity.on_kafka import published_rows
+    from app.broker_client import quiet_client_logs
+    from app.elasticsearch import elasticsearch_sink_of
+    from app.mongodb import mongo_sink_of
+
+    quiet_client_logs()
+    if store == "topic":
+        return published_rows(settings)
+    sink = mongo_sink_of(settings) if store == "mongodb" else elasticsearch_sink_of(settings)
+
+    async def read() -> "list[AnonymizedTransaction]":
+        try:
+            return [row async for row in sink.rows()]
+        finally:
+            await sink.close()
+
+    return asyncio.run(read())
+
+
+def _people_of(settings: Settings, path: Path | None) -> dict[str, str] | None:
+    from app.anonymity.on_kafka import people_of_tokens
+
+    if path is None:
+        return None
+    return people_of_tokens(settings) if path == Path("kafka") else dict(_people(path))
 
 
 def _rows(path: Path) -> "Iterator[AnonymizedTransaction]":

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -25,6 +26,7 @@ def query(
     windows: Annotated[int | None, typer.Option(min=1, help="So many of the latest.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="So many of each list.")] = None,
     url: Annotated[str, typer.Option(help="A worker of the publisher; without it the one here.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="clusters: draw them into a .png or .html file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
 ) -> None:
     """Ask any worker of the publisher: it gathers from all of them.
@@ -48,7 +50,14 @@ def query(
     }
     params = {name: value for name, value in asked.items() if value}
     answer = ask(url or publisher_url(Settings.from_env(os.environ)), question, params)
-    if as_json:
+    if plot is not None:
+        from app.cluster_drawing import draw
+
+        if question != "clusters":
+            raise ConfigError("--plot draws clusters: `query clusters --plot FILE`")
+        draw(answer["answer"], plot)
+        typer.echo(f"drawn: {plot}")
+    elif as_json:
         typer.echo(msgspec.json.encode(answer).decode())
     else:
         show_answer(Console(), answer["answer"])

@@ -55,7 +55,7 @@ def skewed(rows: Sequence[Row], people: int) -> list[Row]:
 
 def _row(transaction: Transaction) -> Row:
     return Row(
-        row_token=transaction.transaction_id,
+        transaction_id=transaction.transaction_id,
         latitude_deg=transaction.latitude_deg,
         longitude_deg=transaction.longitude_deg,
         time=transaction.event_time,

@@ -23,7 +23,7 @@ from privacy.anonymity.generaliser import Generaliser
 from privacy.anonymity.hierarchies import Hierarchies
 from privacy.anonymity.row import Row
 from privacy.anonymity.tally import Tally
-from privacy.tokens import TokenKey, tokenizer
+from privacy.tokens import TokenKey, TokenKeys, tokenizer
 
 _TARGET = Target(k=10, l=2, delta=1000)
 _BETA = 100
@@ -114,20 +114,16 @@ def _contestants(name: str, rows: list[Row], hierarchies: Hierarchies) -> list[C
 def _ours(rows: Sequence[Row], hierarchies: Hierarchies, *, is_whole: bool = False) -> tuple[float, float]:
     """Loss, suppressed rows counted as lost, and their share; `is_whole`: with all that a publisher does."""
     key = TokenKey(key_id="bench", secret=b"0" * 32)
-    row_token, user_token = tokenizer(key, "row"), tokenizer(key, "user")
+    row_token_of, user_token = TokenKeys([key]).tokenizer("row"), tokenizer(key, "user")
     encoder, tally = msgspec.json.Encoder(), Tally()
     given = (
-        msgspec.structs.replace(
-            row, row_token=row_token(row.row_token), person=row.person and user_token(row.person)
-        )
-        if is_whole
-        else row
+        msgspec.structs.replace(row, person=row.person and user_token(row.person)) if is_whole else row
         for row in rows
     )
     for outcome in outcomes_of(given, Anonymizer(hierarchies, _TARGET, Random(1))):
         tally.take([outcome])
         if is_whole and isinstance(outcome, Released):
-            encoder.encode_lines(outcome.rows())
+            encoder.encode_lines([row for _, row in outcome.rows(row_token_of)])
     share = tally.suppressed_share
     return tally.mean_loss * (1 - share) + share, share
 

@@ -1,6 +1,7 @@
 """Streaming k-anonymity with l-diversity: rows wait for company, and leave in groups or not at all."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from random import Random
 from typing import Annotated, Literal
 
@@ -8,11 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from models.anonymized_transaction import AnonymizedTransaction
+from models.times import epoch_ns
 from privacy.anonymity.buffer import Buffer, Lack, Waiting
 from privacy.anonymity.generaliser import Generaliser
 from privacy.anonymity.hierarchies import Hierarchies
 from privacy.anonymity.reusable import Reusable, Shape
 from privacy.anonymity.row import Generalisation, Row
+from privacy.tokens import TokenizeAt
 
 Reason = Lack | Literal["outside_hierarchies"]
 
@@ -45,26 +48,35 @@ class Released:
     merchants: int
     is_reuse: bool
 
-    def rows(self) -> list[AnonymizedTransaction]:
-        """What is published, in the order of the tokens: it tells nothing of who came first."""
+    def rows(self, row_token_of: TokenizeAt) -> list[tuple[Row, AnonymizedTransaction]]:
+        """Each row and what is published of it, in the order of tokens: it tells nothing of who came first.
+
+        All tokens are made for the same moment, the beginning of the group's time: a token names its key, and
+        the keys of the rows' own times would part a group in which a period ends.
+        """
         shape = self.generalisation
+        moment_ms = epoch_ns(shape.time_from) // 1_000_000
+        rows = [(row_token_of(each.row.transaction_id, moment_ms), each.row) for each in self.members]
         return [
-            AnonymizedTransaction(
-                row_token=row.row_token,
-                place=shape.place,
-                time_from=shape.time_from,
-                time_to=shape.time_to,
-                amount_from=shape.amount_from,
-                amount_to=shape.amount_to,
-                merchant_category=shape.merchant_category,
-                device_type=shape.device_type,
-                merchant=row.merchant,
-                verdict=row.verdict,
-                usual_place=row.usual_place,
-                group_size=self.people,
-                information_loss=shape.information_loss,
+            (
+                row,
+                AnonymizedTransaction(
+                    row_token=token,
+                    place=shape.place,
+                    time_from=shape.time_from,
+                    time_to=shape.time_to,
+                    amount_from=shape.amount_from,
+                    amount_to=shape.amount_to,
+                    merchant_category=shape.merchant_category,
+                    device_type=shape.device_type,
+                    merchant=row.merchant,
+                    verdict=row.verdict,
+                    usual_place=row.usual_place,
+                    group_size=self.people,
+                    information_loss=shape.information_loss,
+                ),
             )
-            for row in sorted((each.row for each in self.members), key=lambda row: row.row_token)
+            for token, row in sorted(rows, key=itemgetter(0))
         ]
 
 

@@ -15,7 +15,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `person` is the keyed token of the user, None where the bank named none. It is counted, never published.
     """
 
-    row_token: str
+    transaction_id: str
     latitude_deg: float
     longitude_deg: float
     time: datetime
@@ -29,12 +29,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: Any = None
 
     @classmethod
-    def of(
-        cls, decision: Decision, row_token: str, *, usual_place: bool | None = None, source: Any = None
-    ) -> "Row":
+    def of(cls, decision: Decision, *, usual_place: bool | None = None, source: Any = None) -> "Row":
         """What a decision has for analysts."""
         return cls(
-            row_token=row_token,
+            transaction_id=decision.transaction_id,
             latitude_deg=decision.latitude_deg,
             longitude_deg=decision.longitude_deg,
             time=decision.transaction_time,
@@ -49,8 +47,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
     def __repr__(self) -> str:
-        """Names the row only: what it holds is exact, and must not reach a log or a traceback."""
-        return f"Row({self.row_token!r})"
+        """Names the transaction only: what it holds is exact, and must not reach a log or a traceback."""
+        return f"Row({self.transaction_id!r})"
 
 
 class Generalisation(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -58,7 +58,7 @@ def get(port: int, path: str) -> tuple[int, Any]:
 @pytest.fixture
 def two(pipeline: Pipeline) -> tuple[dict[int, Worker], Pipeline]:
     """Two workers of the publisher by the port that each serves."""
-    pipeline.configure(snapshot_interval_s=0.2, session_timeout_s=3, anonymity_limit_s=1)
+    pipeline.configure(snapshot_interval_s=0.2, session_timeout_s=3, anonymity_limit_s=1, anonymity_k=3)
     pipeline.configure(card_testing_check_s=0.5)
     workers = {}
     for _ in range(2):
@@ -89,6 +89,13 @@ def test_any_worker_answers_for_all_and_says_when_one_is_away(
     hour = msgspec.json.decode(record.value, type=PublicStatistics)
     assert hour.hour.isoformat().encode() == record.key
     assert hour.epsilon == pipeline.settings.epsilon_per_hour
+
+    audited = run(pipeline.own_env, "privacy", "audit", "--store", "topic", "--people", "kafka", "--k", "3")
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    assert "different people" in audited.stdout
+    curve = run(pipeline.own_env, "choose-k", "--input", "kafka", "--most", "8", "--delta", "100")
+    assert curve.returncode == 0, curve.stderr
+    assert "knee" in curve.stdout
 
     workers[other].kill()
     status, partial = get(one, "/query/people")

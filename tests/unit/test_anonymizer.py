@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from privacy.anonymity.anonymizer import Anonymizer, Released, Suppressed, Target
 from privacy.anonymity.row import Row
 from privacy.anonymity.tally import Tally
-from tests.anonymity import HIERARCHIES, NOON, SMALL, broken_groups, is_true, left, outcomes, row, rows
+from tests.anonymity import (
+    HIERARCHIES,
+    NOON,
+    SMALL,
+    broken_groups,
+    is_true,
+    left,
+    outcomes,
+    published_rows,
+    row,
+    rows,
+)
 
 
 def targets() -> st.SearchStrategy[Target]:
@@ -36,7 +47,7 @@ def test_rows_that_look_alike_are_of_k_people_and_l_merchants(given_rows: list[R
 def test_every_row_leaves_once(given_rows: list[Row], target: Target) -> None:
     """In a group, in one that it joins, or suppressed with a reason."""
     found = outcomes(given_rows, target)
-    assert sorted(left(found)) == sorted(each.row_token for each in given_rows)
+    assert sorted(left(found)) == sorted(each.transaction_id for each in given_rows)
 
 
 @settings(max_examples=50)
@@ -46,8 +57,8 @@ def test_what_is_published_is_true(given_rows: list[Row], target: Target) -> Non
     for outcome in outcomes(given_rows, target):
         if isinstance(outcome, Released):
             assert all(is_true(each.row, outcome) for each in outcome.members)
-            originals = {each.row.row_token: each.row for each in outcome.members}
-            for published in outcome.rows():
+            originals = {each.row.transaction_id: each.row for each in outcome.members}
+            for published in published_rows(outcome):
                 original = originals[published.row_token]
                 assert (published.merchant, published.verdict) == (original.merchant, original.verdict)
                 assert 0 <= published.information_loss <= 1
@@ -63,7 +74,7 @@ def test_a_row_waits_for_delta_rows_at_most(given_rows: list[Row], target: Targe
         gone.update(left(anonymizer.take(each, 0)))
         assert len(anonymizer) <= target.delta
         if number >= target.delta:
-            assert given_rows[number - target.delta].row_token in gone
+            assert given_rows[number - target.delta].transaction_id in gone
 
 
 @settings(max_examples=50)
@@ -118,7 +129,7 @@ def test_a_missing_merchant_is_published_as_such_and_is_no_merchant() -> None:
     assert all(isinstance(each, Suppressed) for each in outcomes(given_rows, Target(k=2, l=2, delta=9)))
     [group] = outcomes(given_rows, Target(k=3, l=1, delta=9))
     assert isinstance(group, Released)
-    assert [each.merchant for each in group.rows()] == [None, "m", "m"]
+    assert [each.merchant for each in published_rows(group)] == [None, "m", "m"]
 
 
 @pytest.mark.parametrize("amount", [-0.01, 100.0, 1e300, float("nan"), float("inf")])
@@ -147,7 +158,7 @@ def test_a_row_joins_a_group_that_was_published() -> None:
     assert isinstance(joined, Released)
     assert joined.is_reuse
     assert joined.generalisation == group.generalisation
-    assert [each.row.row_token for each in joined.members] == ["row-9"]
+    assert [each.row.transaction_id for each in joined.members] == ["row-9"]
     assert isinstance(suppressed, Suppressed)
 
 
@@ -161,10 +172,10 @@ def test_the_end_takes_the_last_ones_into_a_group() -> None:
 def test_published_rows_stand_in_the_order_of_their_tokens() -> None:
     """Not in that of their coming."""
     tokens = ["e", "a", "d", "b", "c"]
-    given_rows = [row(n, row_token=token) for n, token in enumerate(tokens)]
+    given_rows = [row(n, transaction_id=token) for n, token in enumerate(tokens)]
     [group] = outcomes(given_rows, Target(k=5, l=1, delta=100))
     assert isinstance(group, Released)
-    assert [each.row_token for each in group.rows()] == sorted(tokens)
+    assert [each.row_token for each in published_rows(group)] == sorted(tokens)
 
 
 def test_a_row_in_a_traceback_is_a_token() -> None:
@@ -219,3 +230,16 @@ def test_a_tally_adds_up() -> None:
     assert tally.published == 6
     assert tally.suppressed_share == pytest.approx(1 / 7)
     assert Tally().mean_loss == Tally().suppressed_share == 0.0
+
+
+def test_all_tokens_of_a_group_are_made_for_the_same_moment() -> None:
+    """A token names the key of its period: those of two periods would part the group."""
+    given_rows = [row(n, time=NOON.replace(minute=n)) for n in range(4)]
+    [group] = outcomes(given_rows, Target(k=4, l=1, delta=10))
+    assert isinstance(group, Released)
+    published = group.rows(lambda transaction_id, time_ms: f"{time_ms}:{transaction_id}")
+    moments = {int(each.row_token.split(":")[0]) for _, each in published}
+    assert moments == {int(published[0][1].time_from.timestamp() * 1000)}
+    assert [each.row_token.split(":")[1] for _, each in published] == [
+        member.transaction_id for member, _ in published
+    ]
