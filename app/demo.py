@@ -206,6 +206,7 @@ def _environment(address: str, folder: Path) -> dict[str, str]:
         f"{PREFIX}STATE_DIR": str(folder / "state"),
         f"{PREFIX}GRACE_PERIOD_S": os.environ.get(f"{PREFIX}GRACE_PERIOD_S", _GRACE_PERIOD_S),
         f"{PREFIX}SNAPSHOT_INTERVAL_S": "1",
+        f"{PREFIX}ANONYMITY_LIMIT_S": os.environ.get(f"{PREFIX}ANONYMITY_LIMIT_S", _GRACE_PERIOD_S),
         f"{PREFIX}PUBLISHER_WEB_PORT": str(_free_port()),
         f"{PREFIX}LOG_LEVEL": "info",
     }

@@ -47,6 +47,7 @@ _TEST_SETTINGS = {
     "SMARTBANK_HEARTBEAT_INTERVAL_S": "0.5",
     "SMARTBANK_LOG_LEVEL": "info",
     "SMARTBANK_FORWARD_WAIT_S": "0",  # nothing is misplaced
+    "SMARTBANK_ANONYMITY_LIMIT_S": "1",  # what finds no company is not waited for
     "SMARTBANK_PROFILE": "paper",  # every verdict at once, and it shows which location was the latest
 }
 

@@ -57,17 +57,20 @@ def test_nothing_of_a_customer_is_where_it_must_not_be(pipeline: Pipeline, tmp_p
     begins = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(half_ms / 1000))
     key_file.write_text(f"k1:{KEYS['k1']}\nk2:{KEYS['k2']} from {begins}\n")
     pipeline.configure(profile="envelope", grace_period_s=1, token_key_file=key_file, log_level="debug")
+    pipeline.configure(anonymity_k=3, anonymity_l=1, card_testing_check_s=0.5)
     workers = {app: pipeline.worker(app) for app in ("detector", "publisher")}
     for worker in workers.values():
         worker.wait_ready()
     produce_everything(pipeline, half_ms)
     pipeline.wait_complete()
     wait_until(pipeline.is_published_to_the_end, 30, "published")
+    for topic in (pipeline.topics.anonymized_transactions, pipeline.topics.public_statistics):
+        wait_until(lambda topic=topic: pipeline.count(topic) > 0, 30, f"something on {topic.name}")  # type: ignore[misc]
     internal = {**internal_places(pipeline, workers, tmp_path), **topics_in(pipeline, "internal", "public")}
     restricted = {**topics_in(pipeline, "restricted"), **files_below(pipeline.state_dir)}
 
     decisions = pipeline.decisions()
-    assert len({d.transaction_id for d in decisions}) == 2 * len(CARDS)
+    assert len({d.transaction_id for d in decisions}) == 5 * len(CARDS)
     assert {f"{d.card_token}".partition(":")[0] for d in decisions} == {"k1", "k2"}
     assert pipeline.count(pipeline.topics.potential_fraud) > 0
     assert all(internal.values()), [place for place, content in internal.items() if not content]
@@ -97,9 +100,20 @@ def produce_everything(pipeline: Pipeline, half_ms: int) -> None:
     events = []
     for n, (card, name, user, (lat, lon)) in enumerate(zip(CARDS, NAMES, USERS, PLACES, strict=True)):
         who = {"Card Number": int(card) if n == 1 else card, "Name": name, "User ID": user}
+        who["Merchant"] = "Corner Shop"
         phone = f"phone-{n}"
+        others = [
+            {"User ID": other, "Name": NAMES[m], "Card Number": CARDS[m], "Merchant": "Corner Shop"}
+            for m, other in enumerate(USERS)
+        ]
         events += [
+            purchase(f"old-{n}", phone, half_ms - 10_000_000, lat=lat, lon=lon, **who),
             location(phone, half_ms - 5000, lat=lat, lon=lon),
+            *(
+                purchase(f"visit-{n}-{m}", phone, half_ms - 3000, lat=lat, lon=lon, **other)
+                for m, other in enumerate(others)
+                if m != n
+            ),
             purchase(f"near-{n}", phone, half_ms - 2000, lat=lat, lon=lon, **who),
             purchase(f"far-{n}", phone, now_ms - 2000, lat=lat + 1.5, lon=lon, **who),
             msgspec.structs.replace(location(phone, now_ms - 1000, lat=lat, lon=lon), key="elsewhere"),
