@@ -90,8 +90,9 @@ class MongoSink:
 
     async def rows(self) -> AsyncIterator[Row]:
         """All rows that are there, to be audited."""
+        in_utc = self._transactions().with_options(codec_options=bson.CodecOptions(tz_aware=True))
         with self._explained():
-            async for document in self._transactions().find({}):
+            async for document in in_utc.find({}):
                 yield msgspec.convert({"row_token": document.pop("_id"), **document}, Row)
 
     async def close(self) -> None:
