@@ -5,6 +5,7 @@ a change here. What else is public or internal (a store, a page) goes into `inte
 """
 
 import json
+import os
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -20,10 +21,11 @@ from app.topics import TopicSpec
 from sketches.questions import QUESTIONS
 from streaming.errors import RecordError
 from tests.gateway import entry, message, running_gateway
-from tests.integration.commands import TIMEOUT_S, environment, start
+from tests.integration.commands import TIMEOUT_S, environment, run, start
 from tests.leaks import Secret, leaks
 from tests.messages import POISON
 from tests.pipeline import Pipeline, Worker, location, purchase, wait_until
+from tests.services.mongodb import MongoServer
 
 pytestmark = pytest.mark.kafka
 
@@ -67,6 +69,7 @@ def test_nothing_of_a_customer_is_where_it_must_not_be(pipeline: Pipeline, tmp_p
     for topic in (pipeline.topics.anonymized_transactions, pipeline.topics.public_statistics):
         wait_until(lambda topic=topic: pipeline.count(topic) > 0, 30, f"something on {topic.name}")  # type: ignore[misc]
     internal = {**internal_places(pipeline, workers, tmp_path), **topics_in(pipeline, "internal", "public")}
+    internal |= stored_in_mongodb(pipeline, tmp_path)
     restricted = {**topics_in(pipeline, "restricted"), **files_below(pipeline.state_dir)}
 
     decisions = pipeline.decisions()
@@ -163,6 +166,22 @@ def internal_places(pipeline: Pipeline, workers: Mapping[str, Worker], folder: P
         **commands(pipeline, folder),
         **gateway(pipeline, folder),
     }
+
+
+def stored_in_mongodb(pipeline: Pipeline, folder: Path) -> dict[str, bytes]:
+    """What a store has, and what its sink's worker logs, when all published rows are there."""
+    tokens = {record.key for record in pipeline.records(pipeline.topics.anonymized_transactions)}
+    with MongoServer(folder) as server:
+        env = {"SMARTBANK_MONGODB_URI": server.uri()}
+        migrated = run({**os.environ, **pipeline.own_env, **env}, "stores", "migrate", "mongodb")
+        assert migrated.returncode == 0, migrated.stderr
+        worker = pipeline.worker("sink mongodb", env=env)
+        with server.client() as client:
+            rows = client["bank"].transactions
+            wait_until(lambda: rows.count_documents({}) == len(tokens), 30, "rows in MongoDB")
+            stored = repr(list(rows.find({}))).encode()
+        assert worker.terminate() == 0
+    return {"mongodb": stored, "sink: log": worker.log.encode(), "migrate": migrated.stdout.encode()}
 
 
 def pages_of(app: str, worker: Worker) -> Iterator[tuple[str, bytes]]:
