@@ -33,11 +33,10 @@ from tables.groups import GroupTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Names of topics: what the agent reads besides locations, and what it writes."""
+    """Names of topics: what the agent reads besides locations, and where refused records go."""
 
     decisions: str
     alerts: str
-    anonymized: str
     dead_letters: str
 
 

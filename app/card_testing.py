@@ -12,6 +12,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from app.gathering import Gatherer
+from app.periodically import periodically
 from models.card_testing_alert import CardTestingAlert, NearIdentical
 from sketches.clusters import Cluster
 from sketches.likeness import Bounds, Likeness
@@ -113,15 +114,7 @@ def watch_card_testing(
         watch.confirm()
         sent.inc(len(alerts))
 
-    async def task() -> None:
-        while not app.should_stop:
-            await asyncio.sleep(every_s)
-            try:
-                await look()
-            except Exception as error:  # noqa: BLE001 (the next look sees the same transactions)
-                log.warning("could not look for card testing: %r", error)
-
-    app.task(task)
+    periodically(app, every_s, look, "look for card testing")
 
 
 async def _send(app: faust.App, topic: str, alerts: Sequence[CardTestingAlert]) -> None:

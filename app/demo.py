@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from app.asking import ask, publisher_url
 from app.books.accounting import Report
 from app.books.reading import reconcile
 from app.connection import Connection, connection_of
-from app.local_broker.config import plain_broker
+from app.local_broker.config import any_free_port, plain_broker
 from app.local_broker.local_kafka import LocalKafka
 from app.producing import produce_events
 from app.settings import PREFIX, PROJECT_DIR, RUN_DIR, Settings
@@ -207,15 +206,9 @@ def _environment(address: str, folder: Path) -> dict[str, str]:
         f"{PREFIX}GRACE_PERIOD_S": os.environ.get(f"{PREFIX}GRACE_PERIOD_S", _GRACE_PERIOD_S),
         f"{PREFIX}SNAPSHOT_INTERVAL_S": "1",
         f"{PREFIX}ANONYMITY_LIMIT_S": os.environ.get(f"{PREFIX}ANONYMITY_LIMIT_S", _GRACE_PERIOD_S),
-        f"{PREFIX}PUBLISHER_WEB_PORT": str(_free_port()),
+        f"{PREFIX}PUBLISHER_WEB_PORT": str(any_free_port()),
         f"{PREFIX}LOG_LEVEL": "info",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _start_worker(app: str, env: Mapping[str, str], log_path: Path) -> _Worker:

@@ -168,17 +168,3 @@ class Publishing:
         view[KEY] = budget
         stages = [self._table.put(_LEADING_PARTITION, view)]
         await self._cascade.send(_LEADING_PARTITION, producer_of(self._app), (), stages)
-
-
-def publish_statistics(app: faust.App, publishing: Publishing, every_s: float) -> None:
-    """Let a worker look as often for what is due."""
-
-    async def task() -> None:
-        while not app.should_stop:
-            await asyncio.sleep(every_s)
-            try:
-                await publishing.look()
-            except Exception as error:  # noqa: BLE001 (the next look finds the same hour)
-                log.warning("could not publish statistics: %r", error)
-
-    app.task(task)

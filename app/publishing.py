@@ -12,7 +12,8 @@ from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.factory import chunk_options, faust_options, follow_key_file
 from app.gathering import Gatherer, peer_token
-from app.public_statistics import Plan, Publishing, publish_statistics
+from app.periodically import periodically
+from app.public_statistics import Plan, Publishing
 from app.queries import serve_queries
 from app.settings import Settings
 from app.sketch_book import PUBLIC_CATEGORIES, book_of, card_testing_bounds
@@ -63,7 +64,6 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
     names = publish.Names(
         decisions=decisions,
         alerts=topics.potential_fraud.name,
-        anonymized=topics.anonymized_transactions.name,
         dead_letters=topics.dead_letters.name,
     )
     publish.connect(app, inputs, names, desks, publications, metrics=metrics)
@@ -87,7 +87,7 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
             topic=topics.public_statistics.name,
             registry=registry,
         )
-        publish_statistics(app, publishing, settings.card_testing_check_s)
+        periodically(app, settings.card_testing_check_s, publishing.look, "publish statistics")
     setup_prometheus_sensors(app, registry=registry)
     limit_log_rate("aiokafka")
     return app

@@ -95,10 +95,6 @@ class Tally:
         sketch = self._distinct.get(group)
         return sketch.estimate() if sketch is not None else 0.0
 
-    def update(self, event: str) -> None:
-        """Count an event: a tally's other facts have methods of their own."""
-        self.count(event)
-
     def merge(self, other: Self) -> None:
         """Become the tally of both: equal to that of one stream where no field had too many words."""
         for event, count in other._events.items():

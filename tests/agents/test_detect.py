@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import faust
 import msgspec
 import pytest
 from aiokafka import ConsumerRecord
-from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from app.decoders import input_decoders
@@ -22,10 +20,8 @@ from app.settings import Settings
 from app.topics import topics_of
 from models.dead_letter import DeadLetter
 from models.latest_location import LatestLocation
-from streaming.chunk import Chunk
-from streaming.decoding import decode_events
-from streaming.errors import OutputLostError
 from streaming.partitions import partition_of
+from tests.agents.chunks import FaustProducer, WatchedChunk
 from tests.messages import (
     ABSENT,
     CARD_NUMBER,
@@ -48,32 +44,6 @@ FAR_LATITUDE = "38.5"
 STAGES = 4  # decisions, alerts, cases, states
 
 
-class FaustProducer:
-    """Faust's producer, of which only the one inside is used."""
-
-    def __init__(self, inner: FakeProducer) -> None:
-        self._producer = inner
-
-
-class WatchedChunk(Chunk):
-    """A chunk that tells when the agent has handed all its sends over."""
-
-    def __init__(self, records: Sequence[ConsumerRecord]) -> None:
-        self.losses: list[OutputLostError] = []
-        self.handed_over = asyncio.Event()
-        partition = records[0].partition
-        tps = [TP(topic, partition) for topic in DECODERS]
-        ranked = [(list(DECODERS).index(r.topic), r) for r in records]
-        ends = {TP(r.topic, partition): r.offset + 1 for r in records}
-        decode = partial(decode_events, ranked, tps, list(DECODERS.values()))
-        super().__init__(partition, decode, ends, self.losses.append)
-
-    def acknowledge_after(self, sends: Any) -> None:
-        """As ever, and say so."""
-        super().acknowledge_after(sends)
-        self.handed_over.set()
-
-
 class Detector:
     """A running detector whose broker is a list."""
 
@@ -84,7 +54,7 @@ class Detector:
 
     async def take(self, *records: ConsumerRecord) -> WatchedChunk:
         """Give the agent a chunk; return it when all that follows is on its way."""
-        chunk = WatchedChunk(records)
+        chunk = WatchedChunk(records[0].partition, records, DECODERS)
         async with asyncio.timeout(TIMEOUT_S):
             await self._agent.put(chunk)
             await chunk.handed_over.wait()
@@ -427,7 +397,7 @@ async def test_what_the_agent_raises_ends_the_worker(tmp_path: Path, monkeypatch
     app = prepared_app(tmp_path, FakeProducer())
     monkeypatch.setattr(app, "crash", crash)
     monkeypatch.setattr(app.tables["latest_locations"], "view", lambda *_: 1 // 0)
-    chunk = WatchedChunk([location()])
+    chunk = WatchedChunk(PARTITION, [location()], DECODERS)
 
     async def until_it_crashes() -> None:
         async with asyncio.timeout(TIMEOUT_S), app.agents["detect"].test_context() as agent:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import faust
 import msgspec
 import pytest
 from aiokafka import ConsumerRecord
-from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from app.decoders import decoders_of
@@ -24,9 +22,8 @@ from models.published_group import PublishedGroup
 from sketches.notebook import Snapshot
 from sketches.tally import Tally
 from streaming.chunk import Chunk
-from streaming.decoding import decode_events
-from streaming.errors import OutputLostError
 from streaming.partitions import partition_of
+from tests.agents.chunks import FaustProducer, WatchedChunk
 from tests.decided import Line, decided, fixes
 from tests.messages import NOON_MS, record
 from tests.producer import FakeProducer
@@ -36,31 +33,6 @@ DECODERS = decoders_of(TOPICS.publisher.reads)
 PARTITION = partition_of(b"phone-0", 4)
 TIMEOUT_S = 10.0
 STAGES = 5  # sketches, views and devices; groups, then rows
-
-
-class FaustProducer:
-    """Faust's producer, of which only the one inside is used."""
-
-    def __init__(self, inner: FakeProducer) -> None:
-        self._producer = inner
-
-
-class WatchedChunk(Chunk):
-    """A chunk that tells when the agent has taken it up."""
-
-    def __init__(self, records: Sequence[ConsumerRecord]) -> None:
-        self.losses: list[OutputLostError] = []
-        self.handed_over = asyncio.Event()
-        tps = [TP(topic, PARTITION) for topic in DECODERS]
-        ranked = [(list(DECODERS).index(r.topic), r) for r in records]
-        ends = {TP(r.topic, PARTITION): r.offset + 1 for r in records}
-        decode = partial(decode_events, ranked, tps, list(DECODERS.values()))
-        super().__init__(PARTITION, decode, ends, self.losses.append)
-
-    def acknowledge_after(self, sends: Any) -> None:
-        """As ever, and say so."""
-        super().acknowledge_after(sends)
-        self.handed_over.set()
 
 
 class Publisher:
@@ -73,7 +45,7 @@ class Publisher:
 
     async def take(self, records: Sequence[ConsumerRecord]) -> Chunk:
         """Give the agent a chunk; return it when it was worked on."""
-        chunk = WatchedChunk(records)
+        chunk = WatchedChunk(PARTITION, records, DECODERS)
         async with asyncio.timeout(TIMEOUT_S):
             await self._agent.put(chunk)
             await chunk.handed_over.wait()

@@ -1,7 +1,6 @@
 """Publishers on the real Kafka, asked over HTTP and on the command line."""
 
 import json
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 
 from app.gathering import PEER_PATH
+from app.local_broker.config import any_free_port
 from models.public_statistics import PublicStatistics
 from sketches.questions import QUESTIONS
 from tests.decided import Line, decided, fixes
@@ -39,13 +39,6 @@ def send(pipeline: Pipeline, lines: list[Line]) -> None:
     assert producer.flush(30) == 0
 
 
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def get(port: int, path: str) -> tuple[int, Any]:
     """Status and JSON of a page."""
     try:
@@ -60,9 +53,9 @@ def two(pipeline: Pipeline) -> tuple[dict[int, Worker], Pipeline]:
     """Two workers of the publisher by the port that each serves."""
     pipeline.configure(snapshot_interval_s=0.2, session_timeout_s=3, anonymity_limit_s=1, anonymity_k=3)
     pipeline.configure(card_testing_check_s=0.5)
-    workers = {}
+    workers: dict[int, Worker] = {}
     for _ in range(2):
-        port = free_port()
+        port = any_free_port(workers)
         workers[port] = pipeline.worker("publisher", env={"SMARTBANK_PUBLISHER_WEB_PORT": str(port)})
     return workers, pipeline
 
@@ -115,7 +108,7 @@ def test_any_worker_answers_for_all_and_says_when_one_is_away(
 
 def test_what_cannot_be_asked_is_refused(pipeline: Pipeline) -> None:
     """With what is wrong; rows are for other workers only."""
-    port = free_port()
+    port = any_free_port()
     pipeline.worker("publisher", env={"SMARTBANK_PUBLISHER_WEB_PORT": str(port)}).wait_ready()
     assert get(port, "/query")[1]["questions"].keys() == QUESTIONS.keys()
     for path, status, said in (
