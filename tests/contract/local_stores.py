@@ -76,7 +76,7 @@ class ElasticsearchStore(LocalStore):
     """A node without Elastic's own additions: passwords are none of its business."""
 
     name = "elasticsearch"
-    has_passwords = False
+    lacks = frozenset({"passwords"})  # the jars of this machine have no security
     server_kind = LocalElasticsearch
 
     def sink(self, *, port: int | None = None, password: str | None = None, timeout_s: float = 10.0) -> Sink:
@@ -120,6 +120,7 @@ class InfluxStore(LocalStore):
 
     name = "timestream"
     server_kind = LocalInfluxDB
+    lacks = frozenset({"quota", "reading"})
 
     def sink(self, *, port: int | None = None, password: str | None = None, timeout_s: float = 10.0) -> Sink:
         """With the token that may do everything."""
@@ -172,7 +173,7 @@ class ParquetStore(Store):
     """Files in a folder of this machine."""
 
     name = "parquet"
-    has_passwords = False
+    lacks = frozenset({"connections", "process", "quota", "passwords", "bad rows", "reading"})
     port = None
 
     def __init__(self, folder: Path) -> None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Sink
@@ -15,7 +15,9 @@ class Store(ABC):
     """A running store, and sinks that write to it. `None` where a store has no such thing."""
 
     name: str
-    has_passwords = True
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """What it has not, so that no test can take it away: connections, process, quota, passwords, bad rows
+    (it takes all that can be read), reading (`privacy audit` reads its rows elsewhere)."""
     port: int | None
     """Where its server listens."""
 

@@ -51,11 +51,11 @@ async def test_the_same_batch_twice_is_there_once(store: Store) -> None:
     assert running.refused == []
 
 
+@pytest.mark.needs("reading")
 async def test_rows_are_read_back_as_they_were_written(store: Store) -> None:
     """`privacy audit` recounts what is really there."""
     sink = store.sink()
-    if not isinstance(sink, MongoSink | ElasticsearchSink):
-        pytest.skip("the audit reads no such store")
+    assert isinstance(sink, MongoSink | ElasticsearchSink)
     written = rows(300)
     async with delivering(sink) as running:
         await running.deliver(written)
@@ -63,12 +63,12 @@ async def test_rows_are_read_back_as_they_were_written(store: Store) -> None:
     assert there == {row.row_token: row for row in written}
 
 
+@pytest.mark.needs("bad rows")
 async def test_one_bad_row_in_a_thousand_becomes_a_dead_letter(store: Store) -> None:
     """With the store's reason; the others are stored, and nothing waits."""
     good = rows(999)
     bad = store.spoil(rows(1, start=5000)[0])
-    if bad is None:
-        pytest.skip(f"{store.name} takes every row that can be read")
+    assert bad is not None
     async with delivering(store.sink()) as running:
         await running.deliver([*good[:500], bad, *good[500:]])
         ((event, error),) = running.refused
@@ -79,14 +79,13 @@ async def test_one_bad_row_in_a_thousand_becomes_a_dead_letter(store: Store) -> 
     assert running.metric("sink_retries_total") == 0
 
 
+@pytest.mark.needs("process")
 async def test_a_store_that_is_killed_and_comes_back_has_every_row_once(store: Store) -> None:
     """Kill -9 in the midst of writing. Meanwhile memory is bounded and the breaker opens."""
     async with delivering(store.sink(timeout_s=1.0)) as running:
         delivered = asyncio.create_task(running.deliver(rows(1000)))
         await running.wait_for("sink_rows_written_total", 200)
-        if not store.kill():
-            delivered.cancel()
-            pytest.skip(f"{store.name} has no process of its own")
+        assert store.kill()
         await running.wait_for("sink_breaker_state", 2)
         assert not delivered.done()
         await asyncio.to_thread(store.revive)
@@ -96,10 +95,10 @@ async def test_a_store_that_is_killed_and_comes_back_has_every_row_once(store: S
     assert running.refused == []
 
 
+@pytest.mark.needs("connections")
 async def test_connections_that_are_cut_lose_nothing(store: Store) -> None:
     """Whether the store had the batch by then, nobody knows: it is written again."""
-    if store.port is None:
-        pytest.skip(f"{store.name} has no connections")
+    assert store.port is not None
     async with Proxy(store.port) as proxy, delivering(store.sink(port=proxy.port)) as running:
         await running.deliver(rows(100))
         at_first = proxy.connections
@@ -112,10 +111,10 @@ async def test_connections_that_are_cut_lose_nothing(store: Store) -> None:
     assert store.tokens() == once(800)
 
 
+@pytest.mark.needs("connections")
 async def test_a_slow_store_is_waited_for(store: Store) -> None:
     """Slower than its time allows, it is asked again; what it had done by then does no harm."""
-    if store.port is None:
-        pytest.skip(f"{store.name} has no connections")
+    assert store.port is not None
     async with Proxy(store.port) as proxy, delivering(store.sink(port=proxy.port, timeout_s=1.0)) as running:
         await running.deliver(rows(100))
         proxy.delay_s = 2.0
@@ -127,12 +126,12 @@ async def test_a_slow_store_is_waited_for(store: Store) -> None:
     assert store.tokens() == once(500)
 
 
+@pytest.mark.needs("quota")
 async def test_a_full_disk_makes_no_dead_letters(store: Store) -> None:
     """It is the store's state, not a row's: rows wait until there is space."""
     async with delivering(store.sink(timeout_s=2.0)) as running:
         await running.deliver(rows(100))
-        if not store.fill_disk():
-            pytest.skip(f"{store.name}: cannot be provoked")
+        assert store.fill_disk()
         delivered = asyncio.create_task(running.deliver(rows(1000)))
         await running.wait_for("sink_retries_total", 2)
         assert not delivered.done()
@@ -142,10 +141,9 @@ async def test_a_full_disk_makes_no_dead_letters(store: Store) -> None:
     assert store.tokens() == once(1000)
 
 
+@pytest.mark.needs("passwords")
 async def test_a_wrong_password_is_said_before_anything_is_written(store: Store) -> None:
     """By the name of the setting, and without what stands in it; not tried again."""
-    if not store.has_passwords:
-        pytest.skip(f"the {store.name} of this machine asks for no password")
     sink = store.sink(password="sesame-wrong")
     try:
         with pytest.raises(ConfigError, match="SMARTBANK_") as told:
@@ -177,10 +175,10 @@ async def test_migrations_can_be_run_again_and_by_two_at_once(running: Store) ->
     assert running.tokens() == once(10)
 
 
+@pytest.mark.needs("connections")
 async def test_a_store_that_does_not_answer_is_not_a_mistake(store: Store) -> None:
     """Opening is tried again; nobody has to mend a setting."""
-    if store.port is None:
-        pytest.skip(f"{store.name} has no connections")
+    assert store.port is not None
     async with Proxy(store.port) as proxy:
         proxy.refuses = True
         sink = store.sink(port=proxy.port, timeout_s=1.0)
