@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 from grafana_foundation_sdk.builders import common as build
 from grafana_foundation_sdk.builders import prometheus, stat, table, timeseries
@@ -14,6 +14,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.table import Options
 
 COLUMNS: Final = 24
 _CHART_ROWS, _NUMBER_ROWS = 8, 4
@@ -98,16 +99,26 @@ def number(
     return panel.with_target(_prometheus(expr, "A").legend_format(legend))
 
 
+class _Table(table.Panel):
+    """The SDK presets a footer, which tables of Grafana 12.3 do not know."""
+
+    def build(self) -> Panel:
+        panel = super().build()
+        cast("Options", panel.options).footer = None
+        return panel
+
+
 def flux_table(title: str, meaning: str, query: Flux, width: int = 12) -> table.Panel:
     """Rows of InfluxDB, as text."""
-    panel = table.Panel().title(title).description(meaning).datasource(query.source)
+    panel = _Table().title(title).description(meaning).datasource(query.source)
+    panel.cell_options(common.TableAutoCellOptions())
     return panel.height(_CHART_ROWS).span(width).with_target(query)
 
 
 def text_box(name: str, label: str, value: str) -> dashboard.VariableModel:
     """A value that whoever looks may change."""
     current = dashboard.VariableOption(selected=True, text=value, value=value)
-    return dashboard.VariableModel(
+    return variable(
         type_val=dashboard.VariableType.TEXTBOX,
         name=name,
         label=label,
@@ -115,6 +126,11 @@ def text_box(name: str, label: str, value: str) -> dashboard.VariableModel:
         current=current,
         options=[current],
     )
+
+
+def variable(**fields: Any) -> dashboard.VariableModel:
+    """One without what the SDK presets of variables of another type, which Grafana 12.3 does not know."""
+    return dashboard.VariableModel(**fields, auto=None, auto_count=None, auto_min=None)
 
 
 def page(

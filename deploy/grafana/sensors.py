@@ -10,7 +10,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.models import common, dashboard, units
 
-from deploy.grafana.panels import Flux, flux_chart, flux_table, page, text_box
+from deploy.grafana.panels import Flux, flux_chart, flux_table, page, text_box, variable
 
 SENSORS = common.DataSourceRef(type_val="influxdb", uid="sensors")
 ANGLE_DECIMALS: Final = 13
@@ -67,7 +67,7 @@ def sensors() -> dashboard.Dashboard:
 
 def _devices() -> dashboard.VariableModel:
     """A device, several, or all."""
-    return dashboard.VariableModel(
+    return variable(
         type_val=dashboard.VariableType.QUERY,
         name="device",
         label="device",
