@@ -81,7 +81,7 @@ def test_locations_arrive_and_what_is_wrong_becomes_a_dead_letter(
         assert get(f"http://127.0.0.1:{port}/livez")[0] == 200
         assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ready\n")
         metrics = get(f"http://127.0.0.1:{port}/metrics")[1]
-        assert 'iot_messages_total{topic="location_data"} 103.0' in metrics
+        assert 'smartbank_iot_messages_total{topic="location_data"} 103.0' in metrics
         assert running.terminate() == 0
     records = pipeline.records(pipeline.topics.location_data)
     assert len(records) == 103
