@@ -25,19 +25,19 @@ def fraud() -> Dashboard:
                     "Flagged, last hour",
                     "Lines to the fraud desk that raise an alert.",
                     units.Short,
-                    'sum(increase(smartbank_alerts_total{event="flagged"}[1h]))',
+                    'sum(increase(smartbank_alerts_total{event="flagged"}[1h])) or vector(0)',
                 ),
                 number(
                     "Confirmed, last hour",
                     "Final, and still flagged.",
                     units.Short,
-                    'sum(increase(smartbank_alerts_total{event="confirmed"}[1h]))',
+                    'sum(increase(smartbank_alerts_total{event="confirmed"}[1h])) or vector(0)',
                 ),
                 number(
                     "Retracted, last hour",
                     "The phone said more, and the transaction was possible.",
                     units.Short,
-                    'sum(increase(smartbank_alerts_total{event="retracted"}[1h]))',
+                    'sum(increase(smartbank_alerts_total{event="retracted"}[1h])) or vector(0)',
                 ),
                 number(
                     "Flagged share",

@@ -114,7 +114,9 @@ def test_the_page_has_every_metric_and_no_other(process: str, registry: Collecto
 
 def test_every_row_of_the_page_is_read() -> None:
     """Else a row with a slip would be checked by nobody."""
-    assert len(ROW.findall(PAGE)) == len(re.findall(r"^\| `(?:smartbank|process|python)_", PAGE, re.MULTILINE))
+    assert len(ROW.findall(PAGE)) == len(
+        re.findall(r"^\| `(?:smartbank|process|python)_", PAGE, re.MULTILINE)
+    )
 
 
 def test_prometheus_reads_the_page_and_finds_nothing_wrong(registry: CollectorRegistry) -> None:
