@@ -1,4 +1,4 @@
-"""Prometheus' own tool."""
+"""The own tools of Prometheus and Alertmanager."""
 
 import os
 import shutil
@@ -9,10 +9,19 @@ import pytest
 
 def promtool() -> str:
     """Its path. Missing: fails in CI, else skips."""
-    path = shutil.which("promtool")
+    return _found("promtool", "prometheus")
+
+
+def amtool() -> str:
+    """The same of Alertmanager's."""
+    return _found("amtool", "prometheus-alertmanager")
+
+
+def _found(program: str, package: str) -> str:
+    path = shutil.which(program)
     if path is None:
-        assert not os.environ.get("CI"), "promtool is missing: apt-get install prometheus"
-        pytest.skip("promtool is missing: apt-get install prometheus")
+        assert not os.environ.get("CI"), f"{program} is missing: apt-get install {package}"
+        pytest.skip(f"{program} is missing: apt-get install {package}")
     return path
 
 

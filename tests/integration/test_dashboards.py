@@ -54,16 +54,16 @@ def stream(*, seconds_ago: float) -> list[Event]:
         fraud_share=0.2,
     )
     made = simulate(scenario, location_topic="location_data", transaction_topic="transaction_data")
-    device = "leaps"  # a fix that its neighbours refuse, as soon as both are there
-    return [
+    device = f"leaps-{start_ms}"  # its first fix is wrong, as the next ones show
+    events = [
         *(each.event for each in made),
-        *(location(device, start_ms + 1000 * second) for second in (0, 10, 20)),
-        location(device, start_ms + 30_000, lat=38.33),
-        purchase(f"retracted-{start_ms}", device, start_ms + 31_000),
-        location(device, start_ms + 32_000),
-        Event(topic="location_data", key=device, arrival_ms=start_ms + 33_000, value="{}"),
-        Event(topic="transaction_data", key=device, arrival_ms=start_ms + 33_000, value="{}"),
+        location(device, start_ms, lat=38.33),
+        purchase(f"retracted-{start_ms}", device, start_ms + 1000),
+        *(location(device, start_ms + after_ms) for after_ms in (2000, 3000, 4000)),
+        Event(topic="location_data", key=device, arrival_ms=start_ms + 5000, value="{}"),
+        Event(topic="transaction_data", key=device, arrival_ms=start_ms + 5000, value="{}"),
     ]
+    return sorted(events, key=lambda event: event.arrival_ms)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -196,3 +197,85 @@ def test_image_holds_every_package_and_nothing_else() -> None:
     let_in = {line.removeprefix("!") for line in lines if line.startswith("!")}
     packages = {path.parent.name for path in PROJECT_DIR.glob("*/__init__.py")} - {"tests", "bench", "docs"}
     assert let_in == packages | {"requirements/runtime.txt"}
+
+
+WATCHERS = ("prometheus", "alertmanager", "grafana", "grafana-sensors")
+
+
+@pytest.mark.parametrize("name", WATCHERS)
+def test_watchers_are_pinned_and_reached_from_this_machine_only(name: str, services: dict[str, Any]) -> None:
+    """And find what is mounted, and no capability."""
+    service = services[name]
+    assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", service["image"])
+    assert [port["host_ip"] for port in service["ports"]] == ["127.0.0.1"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    for volume in service["volumes"]:
+        assert volume["type"] == "volume" or (Path(volume["source"]).exists() and volume["read_only"])
+
+
+def test_watchers_are_the_releases_that_rules_and_dashboards_are_tested_with(
+    services: dict[str, Any],
+) -> None:
+    """Prometheus and Alertmanager as Debian has them; the types that dashboards are held to."""
+    for name, program in (("prometheus", "promtool"), ("alertmanager", "amtool")):
+        if shutil.which(program) is None:
+            assert not os.environ.get("CI"), f"{program} is missing"
+            pytest.skip(f"{program} is missing: apt-get install prometheus prometheus-alertmanager")
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        version = re.search(r"version (\d+\.\d+\.\d+)", told.stdout + told.stderr)
+        assert version is not None
+        assert services[name]["image"] == f"prom/{name}:v{version[1]}"
+    (schemas,) = (PROJECT_DIR / "tests" / "unit" / "data").glob("grafana-*.schemas.json.gz")
+    for name in ("grafana", "grafana-sensors"):
+        assert (
+            f"{services[name]['image'].replace('grafana/grafana:', 'grafana-')}.schemas.json.gz"
+            == schemas.name
+        )
+
+
+@pytest.mark.parametrize(("name", "folder"), [("grafana", "operators"), ("grafana-sensors", "sensors")])
+def test_grafana_has_what_its_sources_ask_for(name: str, folder: str, services: dict[str, Any]) -> None:
+    """Each $NAME of a data source is in its environment, each file a secret."""
+    text = "".join(
+        path.read_text()
+        for path in (PROJECT_DIR / "deploy" / "grafana" / folder).glob("provisioning/*/*.yml")
+    )
+    values = re.findall(r": (\$.*)$", text, re.MULTILINE)
+    wanted = {value.removeprefix("$") for value in values if not value.startswith("$__file")}
+    assert wanted <= set(services[name]["environment"])
+    files = set(re.findall(r"\$__file{(.+)}", text)) | {
+        services[name]["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"]
+    }
+    assert files == mounted_secrets(services[name])
+    (dashboards,) = re.findall(r"path: (\S+)$", text, re.MULTILINE)
+    assert dashboards in {volume["target"] for volume in services[name]["volumes"]}
+
+
+def test_alertmanager_finds_its_secrets(services: dict[str, Any]) -> None:
+    """By the names in its configuration."""
+    text = (PROJECT_DIR / "deploy" / "alertmanager" / "alertmanager.yml").read_text()
+    assert set(re.findall(r"_file: (\S+)", text)) == mounted_secrets(services["alertmanager"])
+
+
+def mounted_secrets(service: dict[str, Any]) -> set[str]:
+    """Where they are in its container."""
+    return {str(Path("/run/secrets") / secret["target"]) for secret in service["secrets"]}
+
+
+def test_prometheus_scrapes_services_that_are_there(services: dict[str, Any]) -> None:
+    """At the ports that their settings have; sinks and the bridge are for whoever adds them."""
+    text = (PROJECT_DIR / "deploy" / "prometheus" / "prometheus.yml").read_text()
+    scraped = {
+        job: int(port) for job, port in re.findall(r"job_name: (\w+)\n +dns_sd_configs: .*port: (\d+)", text)
+    }
+    settings = Settings()
+    known = {
+        "detector": settings.web_port,
+        "publisher": settings.publisher_web_port,
+        "sink": settings.web_port,
+        "gateway": settings.gateway_metrics_port,
+        "bridge": settings.iot_web_port,
+    }
+    assert known.items() <= scraped.items()
+    assert {"detector", "publisher", "gateway"} <= set(services)
