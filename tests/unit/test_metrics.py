@@ -1,4 +1,4 @@
-"""docs/metrics.md says what the processes show, name by name, and Prometheus' own tool finds nothing wrong."""
+"""docs/metrics.md says what the processes show, and Prometheus' own tool finds nothing wrong."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +9,6 @@ from unittest.mock import create_autospec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agents.metrics import DEAD_LETTER, EventMetrics, VerdictMetrics
 from app.bridge import _pages
 from app.factory import create_detector
 from app.health import event_loop_watch
@@ -114,7 +113,9 @@ def test_the_page_has_every_metric_and_no_other(process: str, registry: Collecto
 
 def test_every_row_of_the_page_is_read() -> None:
     """Else a row with a slip would be checked by nobody."""
-    assert len(ROW.findall(PAGE)) == len(re.findall(r"^\| `(?:smartbank|process|python)_", PAGE, re.MULTILINE))
+    assert len(ROW.findall(PAGE)) == len(
+        re.findall(r"^\| `(?:smartbank|process|python)_", PAGE, re.MULTILINE)
+    )
 
 
 def test_prometheus_reads_the_page_and_finds_nothing_wrong(registry: CollectorRegistry) -> None:
