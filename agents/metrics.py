@@ -1,13 +1,19 @@
 """What Prometheus sees of records and verdicts. They are added up for a chunk and then counted."""
 
 import time
+from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.metrics_core import Metric
 
 from detection.detector import Outcome
+from models.decision import Stage
+from models.flagged_transaction import FlagEvent
+from models.judgement import Verdict
 from streaming.chunk import Event
 from streaming.metrics import BUCKETS_S, Asked, BulkHistogram, gauge
 
@@ -23,21 +29,22 @@ class EventMetrics:
     """What became of input records."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._events = Counter(
+        events = Counter(
             "smartbank_events",
             "Input records by what became of them.",
             ["topic", "outcome"],
             registry=registry,
         )
+        self._events = cache(events.labels)
 
     def count(self, events: Sequence[Event], others: Others) -> None:
         """Count the records of a chunk: all were taken but those others."""
         taken = Counts(tp.topic for tp, _, _ in events)
         for (topic, outcome), count in others.items():
             taken[topic] -= count
-            self._events.labels(topic, outcome).inc(count)
+            self._events(topic, outcome).inc(count)
         for topic, count in taken.items():
-            self._events.labels(topic, TAKEN).inc(count)
+            self._events(topic, TAKEN).inc(count)
 
 
 class VerdictMetrics:
@@ -45,21 +52,29 @@ class VerdictMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.events = EventMetrics(registry)
-        self._verdicts = Counter(
+        verdicts = Counter(
             "smartbank_verdicts",
             "Lines of transaction_decisions; repeats count again.",
             ["stage", "verdict"],
             registry=registry,
         )
-        self._reasons = Counter(
+        reasons = Counter(
             "smartbank_verdict_reasons",
             "Each reason of each of them.",
             ["stage", "verdict", "reason"],
             registry=registry,
         )
-        self._alerts = Counter(
+        alerts = Counter(
             "smartbank_alerts", "Lines of Potential_fraud_transactions.", ["event"], registry=registry
         )
+        self._verdicts, self._reasons, self._alerts = map(
+            cache, (verdicts.labels, reasons.labels, alerts.labels)
+        )
+        for verdict in get_args(Verdict):  # from 0 on, so that the first one of all is an increase, too
+            for stage in get_args(Stage):
+                self._verdicts(stage, verdict)
+        for event in get_args(FlagEvent):
+            self._alerts(event)
         self._latency = BulkHistogram(
             "smartbank_verdict_latency_seconds",
             "First verdicts: from the transaction's record timestamp until the decision is acknowledged.",
@@ -75,7 +90,6 @@ class VerdictMetrics:
 
     def watch_open(self, open_by_partition: Callable[[], Mapping[int, int]]) -> None:
         """Ask for the open transactions of each partition when somebody looks."""
-        doc = "Transactions whose verdict may still change."
         name, doc = "smartbank_open_transactions", "Transactions whose verdict may still change."
 
         def ask() -> Iterator[Metric]:
@@ -88,16 +102,19 @@ class VerdictMetrics:
         """Count the decisions and alerts of a chunk."""
         made = Counts((d.stage, d.verdict, d.reasons) for d in (each.decision for each in outcomes))
         for (stage, verdict, reasons), count in made.items():
-            self._verdicts.labels(stage, verdict).inc(count)
+            self._verdicts(stage, verdict).inc(count)
             for reason in reasons:
-                self._reasons.labels(stage, verdict, reason).inc(count)
+                self._reasons(stage, verdict, reason).inc(count)
         alerts = Counts(each.alert.event for each in outcomes if each.alert is not None)
         for event, count in alerts.items():
-            self._alerts.labels(event).inc(count)
+            self._alerts(event).inc(count)
 
     def acknowledge(self, received_ms: Sequence[int]) -> None:
         """Count first verdicts that the broker has now, by the timestamps of their transactions."""
-        now_ms = time.time() * 1000
-        latencies_s = sorted((now_ms - each_ms) / 1000 for each_ms in received_ms)
-        self._latency.observe([each_s for each_s in latencies_s if each_s < _HISTORIC_S])
-        self._historic.inc(sum(each_s >= _HISTORIC_S for each_s in latencies_s))
+        if not received_ms:
+            return
+        now_ms, latest_first_ms = time.time() * 1000, sorted(received_ms, reverse=True)
+        latencies_s = [(now_ms - each_ms) / 1000 for each_ms in latest_first_ms]
+        recent = bisect_left(latencies_s, _HISTORIC_S)
+        self._latency.observe(latencies_s[:recent])
+        self._historic.inc(len(latencies_s) - recent)

@@ -26,7 +26,7 @@ def _found(program: str, package: str) -> str:
 
 
 def problems_of(page: bytes) -> str:
-    """What `promtool check metrics` finds wrong with a page of metrics; it also reads it as Prometheus does."""
+    """What `promtool check metrics` finds wrong with a page, which it reads as Prometheus does."""
     checked = subprocess.run(
         [promtool(), "check", "metrics"], input=page, capture_output=True, check=False, timeout=30
     )

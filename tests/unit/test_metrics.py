@@ -1,4 +1,4 @@
-"""docs/metrics.md says what the processes show, name by name, and Prometheus' own tool finds nothing wrong."""
+"""docs/metrics.md says what the processes show, and Prometheus' own tool finds nothing wrong."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +9,6 @@ from unittest.mock import create_autospec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agents.metrics import DEAD_LETTER, EventMetrics, VerdictMetrics
 from app.bridge import _pages
 from app.factory import create_detector
 from app.health import event_loop_watch
