@@ -50,7 +50,7 @@ def stream(seconds_ago: float) -> list[Event]:
     scenario = Scenario(
         seed=int(seconds_ago),
         start_time_ms=int((time.time() - seconds_ago) * 1000),
-        duration_s=200.0,
+        duration_s=100.0,
         customers=20,
         transactions_per_s=1.0,
         fraud_share=0.2,
