@@ -53,7 +53,7 @@ class LocalPrometheus(_Packed):
     program: ClassVar[str] = "prometheus"
 
     def _options(self) -> list[str]:
-        return ["--log.level=warn", "--web.enable-lifecycle"]
+        return ["--log.level=warn"]
 
     def _data_option(self) -> str:
         return f"--storage.tsdb.path={self.data_dir / 'data'}"
