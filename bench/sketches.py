@@ -21,7 +21,6 @@ from privacy.tokens import TokenKey, TokenKeys
 from sketches.audits import LEDGER
 from sketches.book import ITEM_OF_GROUP, Entry
 from sketches.desk import Desk
-from sketches.facts import category_of, merchant_of
 from sketches.seen import Seen
 from streaming.garbage import collect_less_often
 from tests.decision_stream import chunks, decisions
@@ -141,12 +140,11 @@ def _exact(of: Any) -> Entry:
 def _take_exact(exact: _Exact, facts: Sequence[Any]) -> None:
     for fact in facts:
         decision = fact.decision
-        category = category_of(decision)
         for group, item_of in ITEM_OF_GROUP.items():
-            item = item_of(decision)
+            item = item_of(fact)
             exact.items[group].add(item)
-            exact.by_category[category][group].add(item)
-        exact.counts[merchant_of(decision)] += 1
+            exact.by_category[fact.category][group].add(item)
+        exact.counts[fact.merchant] += 1
         exact.cards[decision.card_token] += 1
         latency_ms = fact.record_ms - decision.received_ms
         exact.values.append((decision.amount, decision.implied_speed_mps, latency_ms))
