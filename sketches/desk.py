@@ -145,18 +145,20 @@ class Desk:
             if is_first or is_flag or is_final:
                 page.is_dirty = True
                 event_ms = event_ms_of(decision)
+                event_hour = event_ms // HOUR_MS
                 facts.append(
                     DecisionFact(
                         message.offset,
                         message.record_ms,
                         event_ms,
+                        event_hour,
                         merchant_of(decision),
                         category_of(decision),
                         decision,
                         is_first,
                         is_flag,
                         is_final,
-                        is_final and self._is_counted_publicly(is_first_of, event_ms // HOUR_MS),
+                        is_final and self._is_counted_publicly(is_first_of, event_hour),
                         self._answer_of(device, decision, message.record_ms) if is_final else "unknown",
                         is_sampled(device, self._options.ledger_share),
                     )
@@ -208,7 +210,7 @@ class Desk:
         return facts
 
     def _offer(self, topic: str, streams: Mapping[Stream, Sequence[Any]]) -> None:
-        by_keys: dict[Any, dict[str, list[Any]]] = {}
+        by_keys: dict[Any, Mapping[Any, Sequence[Any]]] = {}
         for notebook, entry in self._entries:
             facts = streams.get(entry.of)
             if not facts:
@@ -227,12 +229,12 @@ class Desk:
                     entry.take(page.sketch, news)
 
     def _groups(
-        self, notebook: Notebook, entry: Entry, by_key: Mapping[str, list[Any]]
+        self, notebook: Notebook, entry: Entry, by_key: Mapping[Any, Sequence[Any]]
     ) -> Mapping[bytes, Sequence[Any]]:
         """Facts by the key of the page that takes them up; what is older than all kept is left out."""
-        kept, groups, others = self._kept[entry.name], dict[bytes, list[Any]](), list[Any]()
-        for name, of_name in by_key.items():
-            key = f"{entry.name}/{name}".encode()
+        kept, groups, others = self._kept[entry.name], dict[bytes, Sequence[Any]](), list[Any]()
+        for of_key, of_name in by_key.items():
+            key = f"{entry.name}/{entry.name_of_key(of_key)}".encode()
             if key not in kept and entry.keep == "first" and len(kept) >= entry.most_keys:
                 others += of_name
             else:
@@ -322,9 +324,12 @@ class Desk:
         return self._answer(device, cell, record_ms)
 
 
-def _by_key(facts: Sequence[Any], key_of: Callable[[Any], str]) -> dict[str, list[Any]]:
+def _by_key(facts: Sequence[Any], key_of: Callable[[Any], Any]) -> Mapping[Any, Sequence[Any]]:
     """Facts by their key, in order."""
-    by_key: dict[str, list[Any]] = {}
-    for fact in facts:
-        by_key.setdefault(key_of(fact), []).append(fact)
+    keys = list(map(key_of, facts))
+    if keys.count(keys[0]) == len(keys):  # as of hours, nearly always
+        return {keys[0]: facts}
+    by_key: dict[Any, list[Any]] = {}
+    for key, fact in zip(keys, facts, strict=True):
+        by_key.setdefault(key, []).append(fact)
     return by_key

@@ -17,6 +17,7 @@ LG_REGISTERS: Final = 15
 STANDARD_DEVIATIONS: Final = 3  # chance exceeds these in 0.3 % of cases
 # 6 bits a register: with 4 there is a table of exceptions, whose order depends on that of the items.
 _TYPE: Final = tgt_hll_type.HLL_6
+_EMPTY: Final = "\0"
 _FRAME_BYTES: Final = 64  # version, tag, lengths
 # Few items are kept as hashes ("coupons") after a header, whose first byte says whether as a list or a table.
 _COUPON_HEADER_BYTES: Final = {2: 8, 3: 12}
@@ -42,7 +43,7 @@ class Distinct:
         """Count items."""
         update = self._hll.update
         for item in items:
-            update("=" + item)  # Apache passes over an empty text
+            update(item or _EMPTY)  # Apache passes over an empty text
 
     def merge(self, other: Self) -> None:
         """Become the sketch of both streams."""

@@ -15,12 +15,14 @@ NOT_KNOWN: Final = "(not known)"
 class DecisionFact(msgspec.Struct, frozen=True, gc=False):
     """A line of transaction_decisions that says something new; a repeated line is none.
 
-    `record_ms` is the record's timestamp, `event_ms` when the card was used, milliseconds since the epoch.
+    `record_ms` is the record's timestamp, `event_ms` when the card was used, milliseconds since the epoch;
+    `event_hour` the same in full hours.
     """
 
     offset: int
     record_ms: int
     event_ms: int
+    event_hour: int
     merchant: str
     category: str
     decision: Decision
