@@ -21,6 +21,7 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
 from app.local_services.elasticsearch import LocalElasticsearch
 from app.local_services.influxdb import ORG, TOKEN, LocalInfluxDB
+from app.local_services.local_server import LocalServer
 from app.local_services.moto import CREDENTIALS, REGION, LocalMoto
 from bench.store_bench import StoreBench, batches
 from sinks.base import Row, Sink
@@ -41,8 +42,8 @@ class _ElasticsearchBench:
     name = "elasticsearch"
     remark = "Elasticsearch 7.17.28 is the limit of both; it runs on the same cores."
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: LocalServer) -> None:
+        self._url, self.pid = server.url, server.pid
 
     async def sink(self) -> Sink:
         async with AsyncElasticsearch(self._url, request_timeout=60) as client:
@@ -73,8 +74,8 @@ class _InfluxBench:
     name = "timestream (InfluxDB)"
     remark = "InfluxDB 2.7.12 takes what both send."
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: LocalServer) -> None:
+        self._url, self.pid = server.url, server.pid
 
     async def sink(self) -> Sink:
         options = InfluxOptions(
@@ -104,8 +105,8 @@ class _MotoBench:
     name = "timestream (LiveAnalytics)"
     remark = "LiveAnalytics' stand-in is moto, of which the speed says nothing of Amazon's."
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: LocalServer) -> None:
+        self._url, self.pid = server.url, server.pid
         self._tables = 0
 
     async def sink(self) -> Sink:
@@ -150,9 +151,10 @@ class _MotoBench:
 class _ParquetBench:
     name = "parquet"
     remark = (
-        "Parquet: the plain client starts from decoded rows, as `Table.from_pylist` makes tables of them; the"
-        " files of both are the same, for each batch and day one that is synced, renamed, and its folder synced."
+        "Parquet: the plain client starts from decoded rows, of which `Table.from_pylist` makes tables. Both"
+        " make a file for each batch and day, zstd, and sync, rename, and sync its folder."
     )
+    pid: int | None = None
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -194,14 +196,14 @@ def _sync(path: Path) -> None:
 def elasticsearch() -> Iterator[StoreBench]:
     """A node of its own."""
     with TemporaryDirectory() as folder, LocalElasticsearch.running(Path(folder)) as server:
-        yield _ElasticsearchBench(server.url)
+        yield _ElasticsearchBench(server)
 
 
 @contextmanager
 def influxdb() -> Iterator[StoreBench]:
     """A server of its own."""
     with TemporaryDirectory() as folder, LocalInfluxDB.running(Path(folder)) as server:
-        yield _InfluxBench(server.url)
+        yield _InfluxBench(server)
 
 
 @contextmanager
@@ -209,7 +211,7 @@ def liveanalytics() -> Iterator[StoreBench]:
     """Its stand-in."""
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with TemporaryDirectory() as folder, LocalMoto.running(Path(folder)) as server:
-        yield _MotoBench(server.url)
+        yield _MotoBench(server)
 
 
 @contextmanager

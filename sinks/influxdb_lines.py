@@ -26,16 +26,8 @@ def line_of_row(row: Row) -> str:
     Of n rows with equal tags in the same hour some n² / 7.2e12 meet, and one of these would be lost: of
     10,000 one in 70,000 times.
     """
-    look, begin_ns, span_ns = _look(
-        row.device_type,
-        row.merchant_category,
-        row.place,
-        row.verdict,
-        row.amount_from,
-        row.amount_to,
-        row.time_from,
-        row.time_to,
-    )
+    tags = (row.device_type, row.merchant_category, row.place, row.verdict)
+    look, begin_ns, span_ns = _look(tags, row.amount_from, row.amount_to, row.time_from, row.time_to)
     loss = row.information_loss
     if not math.isfinite(loss):
         raise ValueError("a number is not finite")
@@ -61,28 +53,22 @@ def line_of_reading(reading: Reading) -> str:
 # The rows of a group look alike and come together: this is made once for k of them.
 @lru_cache(maxsize=4096)
 def _look(
-    device_type: str,
-    merchant_category: str,
-    place: str,
-    verdict: str,
-    amount_from: float,
-    amount_to: float,
-    time_from: datetime,
-    time_to: datetime,
+    tags: tuple[str, str, str, str], least: float, most: float, time_from: datetime, time_to: datetime
 ) -> tuple[str, int, int]:
     """Where a line begins; its time range's beginning and length. Raises as `line_of_row` does."""
-    if not math.isfinite(amount_from + amount_to):
+    if not math.isfinite(least + most):
         raise ValueError("a number is not finite")
     begin_ns, end_ns = epoch_ns(time_from), epoch_ns(time_to)
-    tags = {
+    device_type, merchant_category, place, verdict = tags
+    series = {
         "device_type": device_type,
         "merchant_category": merchant_category,
         "region": place[:_REGION_CHARS],
         "verdict": verdict,
     }
     look = (
-        f"{TRANSACTIONS}{_tags(tags)} amount_from={amount_from!r},amount_mid={(amount_from + amount_to) / 2!r}"
-        f",amount_to={amount_to!r},place={_text(place)},time_from_ns={begin_ns}i,time_to_ns={end_ns}i"
+        f"{TRANSACTIONS}{_tags(series)} amount_from={least!r},amount_mid={(least + most) / 2!r}"
+        f",amount_to={most!r},place={_text(place)},time_from_ns={begin_ns}i,time_to_ns={end_ns}i"
     )
     return look, begin_ns, max(1, end_ns - begin_ns)
 
