@@ -84,6 +84,10 @@ class ElasticsearchStore(LocalStore):
         del password
         return ElasticsearchSink(ElasticsearchOptions(url=self.url(port), index=_INDEX, timeout_s=timeout_s))
 
+    def settings(self) -> dict[str, str]:
+        """Without a password."""
+        return {"elasticsearch_url": self.url(None), "elasticsearch_index": _INDEX}
+
     def clear(self) -> None:
         """Neither indices nor template."""
         self.ask("DELETE", f"/{_INDEX}-*")
@@ -134,6 +138,15 @@ class InfluxStore(LocalStore):
                 timeout_s=timeout_s,
             )
         )
+
+    def settings(self) -> dict[str, str]:
+        """With the token that may do everything."""
+        return {
+            "influxdb_url": self.url(None),
+            "influxdb_org": ORG,
+            "influxdb_token": TOKEN,
+            "influxdb_bucket": _BUCKET,
+        }
 
     def clear(self) -> None:
         """No bucket."""
@@ -191,6 +204,10 @@ class ParquetStore(Store):
         """Nobody is asked."""
         del port, password, timeout_s
         return ParquetSink(str(self._folder))
+
+    def settings(self) -> dict[str, str]:
+        """The folder."""
+        return {"parquet_url": str(self._folder)}
 
     def clear(self) -> None:
         """Not even the folder."""
