@@ -15,7 +15,7 @@ from tests.pipeline import Pipeline, Worker
 class SinkPipeline:
     """A pipeline whose topic anonymized_transactions goes to stores, which have their schema."""
 
-    def __init__(self, pipeline: Pipeline, *stores: Store) -> None:
+    def __init__(self, pipeline: Pipeline, *stores: Store, write_timeout_s: float = 2.0) -> None:
         self.pipeline, self.stores = pipeline, stores
         self.topic = pipeline.topics.anonymized_transactions
         pipeline.configure(
@@ -23,7 +23,7 @@ class SinkPipeline:
             sink_buffer_max_rows=300,
             sink_retry_max_s=0.5,
             sink_breaker_open_s=0.5,
-            sink_write_timeout_s=2.0,
+            sink_write_timeout_s=write_timeout_s,
             settle_timeout_s=1.0,
             web_port=0,
         )
@@ -31,7 +31,8 @@ class SinkPipeline:
             pipeline.configure(**store.settings())
         with ThreadPoolExecutor() as at_once:
             migrated = at_once.map(lambda store: self.command("stores", "migrate", store.name), stores)
-            assert all(each.returncode == 0 for each in migrated)
+            for each in migrated:
+                assert each.returncode == 0, each.stderr
 
     def command(self, *arguments: str) -> Any:
         """Run `python -m app …` with the pipeline's settings."""

@@ -146,6 +146,7 @@ class InfluxStore(LocalStore):
             "influxdb_org": ORG,
             "influxdb_token": TOKEN,
             "influxdb_bucket": _BUCKET,
+            "timestream_retention_days": "3650",  # rows of tests are old
         }
 
     def clear(self) -> None:

@@ -67,7 +67,7 @@ def test_rows_reach_the_store_and_what_it_refuses_the_dead_letters(sink: SinkPip
 
 def test_every_store_has_every_row_by_a_group_of_its_own(pipeline: Pipeline, others: list[Store]) -> None:
     """At once, from one topic; and what none of them can read is a dead letter of each."""
-    sink = SinkPipeline(pipeline, *others)
+    sink = SinkPipeline(pipeline, *others, write_timeout_s=30)
     sink.produce([*records(rows(200)), (b"torn", b'{"row_token": "torn')])
     workers = [sink.worker(store.name) for store in others]
     for worker in workers:
