@@ -10,6 +10,7 @@ from bench import (
     gateway,
     latency,
     memory,
+    outages,
     recovery,
     replay,
     simulate,
@@ -38,6 +39,7 @@ _BENCHMARKS = {
     "sketch_bounds": sketch_bounds.measure,
     "tokens": tokens.measure,
     "sinks": sinks.measure,
+    "outages": outages.measure,
     "anonymity": anonymity.measure,
 }
 _WITHOUT_PEER = set(_BENCHMARKS) - {"throughput", "latency", "recovery"}
@@ -78,7 +80,7 @@ def _arguments() -> argparse.Namespace:
         type=int,
         default=200_000,
         help="throughput: fixes, and as many purchases; others: records; bridge: messages; sinks: ten times"
-        " the rows; anonymity: rows, 20,000 at most",
+        " the rows; outages: rows; anonymity: rows, 20,000 at most",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

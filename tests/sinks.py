@@ -11,6 +11,8 @@ from tests.contract.stores import Store
 from tests.integration.commands import environment, run
 from tests.pipeline import Pipeline, Worker
 
+_COMMAND_TIMEOUT_S = 180.0  # where a machine is busy, with servers besides
+
 
 class SinkPipeline:
     """A pipeline whose topic anonymized_transactions goes to stores, which have their schema."""
@@ -38,7 +40,7 @@ class SinkPipeline:
         """Run `python -m app …` with the pipeline's settings."""
         settings = {k.removeprefix("SMARTBANK_").lower(): v for k, v in self.pipeline.own_env.items()}
         bootstrap = settings.pop("kafka_bootstrap")
-        return run(environment(bootstrap, **settings), *arguments)
+        return run(environment(bootstrap, **settings), *arguments, timeout_s=_COMMAND_TIMEOUT_S)
 
     def worker(self, store: str = "mongodb") -> Worker:
         """Start a `worker sink STORE`."""

@@ -96,10 +96,12 @@ class ElasticsearchStore(LocalStore):
     def tokens(self) -> Counter[str]:
         """By search."""
         self.ask("POST", f"/{_INDEX}-*/_refresh")
-        found = json.loads(
-            self.ask("POST", f"/{_INDEX}-*/_search", {"size": 10_000, "_source": ["row_token"]})
-        )
-        return Counter(hit["_source"]["row_token"] for hit in found["hits"]["hits"])
+        query: dict[str, Any] = {"size": 10_000, "_source": False, "sort": ["row_token"]}
+        found: Counter[str] = Counter()
+        while hits := json.loads(self.ask("POST", f"/{_INDEX}-*/_search", query))["hits"]["hits"]:
+            found.update(hit["sort"][0] for hit in hits)
+            query["search_after"] = hits[-1]["sort"]
+        return found
 
     def spoil(self, row: AnonymizedTransaction) -> AnonymizedTransaction:
         """A term that is longer than Lucene's longest."""

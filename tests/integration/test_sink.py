@@ -15,7 +15,7 @@ from tests.rows import records, row, rows
 from tests.services.mongodb import MongoServer
 from tests.sinks import SinkPipeline
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_every_store_has_every_row_by_a_group_of_its_own(pipeline: Pipeline, oth
     sink.produce([*records(rows(200)), (b"torn", b'{"row_token": "torn')])
     workers = [sink.worker(store.name) for store in others]
     for worker in workers:
-        worker.wait_ready()
+        worker.wait_ready(timeout_s=TIMEOUT_S)
     wait_until(sink.is_delivered, TIMEOUT_S, "rows delivered")
     for store in others:
         assert store.tokens() == Counter(each.row_token for each in rows(200)), store.name
