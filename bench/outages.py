@@ -1,4 +1,4 @@
-"""Stores are killed -9 in turn while rows flow into all of them: what they hold, and what verdicts feel of it."""
+"""Stores are killed -9 in turn while rows flow into them: what they hold, and what verdicts feel of it."""
 
 import statistics
 import subprocess
@@ -81,8 +81,8 @@ def measure(options: Options) -> Section:
         remarks=[
             (
                 f"{count:,} rows to all three stores at once, {count / lasts_s:,.0f} a second;"
-                f" {_TRANSACTIONS_PER_S} transactions a second to the detector. Each store was killed -9 in turn"
-                f" and away for {_AWAY_S:g} s and its own start."
+                f" {_TRANSACTIONS_PER_S} transactions a second to the detector. Each store was killed (-9) in"
+                f" turn, and away for {_AWAY_S:g} s and its start."
             ),
             (
                 f"Verdicts in peace: {_told(peace)}; from the first kill on: {_told(kills)}:"
