@@ -108,5 +108,5 @@ def _last_four(digits: str | None) -> str | None:
 def _rounded_kmh(speed_mps: float | None) -> int | None:
     if speed_mps is None:
         return None
-    kmh = speed_mps * _KMH_PER_MPS
-    return int(round(kmh, 1 - floor(log10(kmh)))) if kmh >= 1 else 0
+    kmh = round(speed_mps * _KMH_PER_MPS)
+    return round(kmh, 1 - floor(log10(kmh))) if kmh >= 10 else kmh

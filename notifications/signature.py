@@ -1,7 +1,6 @@
 """Signatures by Standard Webhooks 1.0.0 (standardwebhooks.com): HMAC-SHA-256 over id, time and body. Pure."""
 
 import base64
-import binascii
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -25,7 +24,7 @@ def secrets_of(text: str) -> tuple[bytes, ...]:
 def _secret(line: str) -> bytes:
     try:
         secret = base64.b64decode(line.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         raise ValueError("a secret is no base64") from None
     if not _FEWEST_BYTES <= len(secret) <= _MOST_BYTES:
         raise ValueError(f"a secret has {len(secret)} bytes, not {_FEWEST_BYTES} to {_MOST_BYTES}")
