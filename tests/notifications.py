@@ -63,7 +63,7 @@ def flagged(number: int = 1, event: FlagEvent = "flagged", **changes: Any) -> Fl
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came to an inbox, and what it answered (0: the connection was reset, -1: nothing in time)."""
+    """What came to an inbox, and what it answered (0: the connection was reset; -1: not within a second)."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -84,13 +84,14 @@ class Request:
 class Inbox:
     """An HTTP server of this machine that takes notifications; `answers` says how.
 
-    It answers with each in turn, the last one for ever; None: by chance, and half of the time it fails: with
-    500 or 503, by a reset, or not within a second, before or after it has noted what came.
+    It answers with each in turn, the last one for ever. None: by chance, half of the time with 500, 503, a
+    reset, or not within a second.
     """
 
     answers: list[int | None] = field(default_factory=lambda: [200])
     headers: Mapping[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     async def __aenter__(self) -> Self:
@@ -120,6 +121,7 @@ class Inbox:
         if answer is None:
             answer = self.chance.choice([200, 200, 200, 200, 500, 503, 0, -1])
         self.requests.append(Request(dict(request.headers), body, answer))
+        self.came.set()
         if answer == 0:
             assert request.transport is not None
             request.transport.abort()
