@@ -4,7 +4,9 @@ import asyncio
 import base64
 import random
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -128,6 +130,22 @@ class Inbox:
         if answer < 0:
             await asyncio.sleep(1.0)
         return web.Response(status=max(answer, 200), headers=self.headers)
+
+
+@contextmanager
+def in_background(inbox: Inbox) -> Iterator[Inbox]:
+    """Let it serve in a thread of its own, for tests that do not await."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(inbox.__aenter__(), loop).result(10)
+        yield inbox
+        asyncio.run_coroutine_threadsafe(inbox.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import string
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,7 +30,7 @@ SHOWN = {
 """Fields of a flagged transaction that a notice is made of."""
 
 
-def notice(number: int = 1, **changes: object) -> Notice:
+def notice(number: int = 1, **changes: Any) -> Notice:
     """The notice of an alert, with a link."""
     return notice_of_flagged(flagged(number, **changes), in_words=reason_in_words, link_base="https://x/t/")
 
@@ -81,10 +82,10 @@ def secret_fixes() -> st.SearchStrategy[UsedFix]:
     ),
 )
 def test_nothing_restricted_reaches_a_message(
-    texts: dict[str, str],
+    texts: dict[str, Any],
     place: tuple[float, float],
     fixes: tuple[UsedFix, ...],
-    figures: dict[str, float],
+    figures: dict[str, Any],
 ) -> None:
     """Neither alone nor in a digest, in none of the writings that tests/leaks.py knows."""
     degrees = [*place, *(fix.latitude_deg for fix in fixes), *(fix.longitude_deg for fix in fixes)]
@@ -114,7 +115,7 @@ def test_a_leak_would_be_found() -> None:
 def test_what_is_not_shown_changes_nothing(name: str) -> None:
     """Field by field, so that one that is added later is restricted until somebody decides otherwise."""
     value = getattr(flagged(), name)
-    other = {str: "changed", float: -1.5, int: 999, tuple: (), type(None): "changed"}[type(value)]
+    other: Any = {str: "changed", float: -1.5, int: 999, tuple: (), type(None): "changed"}[type(value)]
     assert webhook_body(notice(**{name: other})) == webhook_body(notice())
 
 
