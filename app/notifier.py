@@ -15,7 +15,7 @@ from aiokafka import (
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
-from app.broker_client import silent_client_logs
+from app.broker_client import explained, silent_client_logs
 from app.checked_app import check_start
 from app.connection import Connection, connection_of
 from app.explaining.words import reason_in_words
@@ -46,7 +46,8 @@ async def run_notifier(settings: Settings) -> None:
     """Tell people until SIGTERM or SIGINT.
 
     Raises ConfigError for settings that cannot work, CoPartitionError where topics are missing,
-    RetryableError where Kafka is away at the start, OutputLostError where it does not take a dead letter.
+    RetryableError where Kafka is away at the start, OutputLostError where it does not take a dead letter, and
+    as `explained` does where it refuses us later.
     """
     receiver, events = receiver_of(settings), _events(settings)
     topics, connection, registry = topics_of(settings), connection_of(settings), CollectorRegistry()
@@ -73,7 +74,7 @@ async def run_notifier(settings: Settings) -> None:
         if settings.notify_web_port:
             await stack.enter_async_context(_serving(settings, _pages(registry, consumer, delivery)))
         log.info("telling people channel=%s events=%s", settings.notify_channel, ",".join(sorted(events)))
-        with suppress(StoppedError):
+        with suppress(StoppedError), explained(connection):
             await reading.run(stop)
         log.info("stopping; what is not told is told after the next start")
 

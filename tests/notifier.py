@@ -62,7 +62,6 @@ def notifier(pipeline_env: Mapping[str, str], folder: Path, **settings: object) 
         "web_port": 0,
     }
     ours = {f"SMARTBANK_NOTIFY_{name.upper()}": str(value) for name, value in (quick | settings).items()}
-    ours |= {"SMARTBANK_SESSION_TIMEOUT_S": "2"}  # one that was killed is soon missed
     running = Notifier({**environment(""), **pipeline_env, **ours}, folder)
     try:
         yield running

@@ -28,6 +28,7 @@ def test_a_receiver_that_fails_half_of_the_time_gets_everything_once(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
     """With 500s, resets, no answers, repeats on the topic and two kills; nothing is committed too early."""
+    pipeline.configure(session_timeout_s=2)  # one that was killed is soon missed
     alerts = [flagged(number) for number in range(40)]
     alerts += [flagged(number, "retracted") for number in range(0, 40, 4)]
     flag(pipeline, [*alerts, *alerts[:20]])

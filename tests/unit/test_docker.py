@@ -18,7 +18,7 @@ from sources.gateway.tokens import ANYONE, read_tokens
 
 COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
 DOCKERFILE = PROJECT_DIR / "deploy" / "Dockerfile"
-OURS = ("topics", "detector", "publisher", "gateway", "simulator")
+OURS = ("topics", "detector", "publisher", "gateway", "notifier", "simulator")
 
 
 def tool(name: str) -> Path:
