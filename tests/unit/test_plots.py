@@ -103,4 +103,4 @@ def test_no_plot_has_a_style_of_its_own() -> None:
     for path in (PROJECT_DIR / "app").rglob("*.py"):
         if path.name == "style.py" and path.parent.name == "plots":
             continue
-        assert not re.search(r"savefig|to_html|"#[0-9a-f]{6}"", path.read_text()), path
+        assert not re.search(r"savefig|to_html|['\"]#[0-9a-f]{6}['\"]", path.read_text()), path
