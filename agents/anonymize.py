@@ -4,6 +4,7 @@ from asyncio import Future
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from agents.sketch import pass_on
 from models.published_group import PublishedGroup
-from privacy.anonymity.anonymizer import Anonymizer, Outcome, Released
+from privacy.anonymity.anonymizer import Anonymizer, Outcome, Released, Target
 from privacy.anonymity.row import Row
 from privacy.tokens import TokenizeAt
 from sketches.facts import DecisionFact
@@ -29,39 +30,54 @@ _IS_USUAL: dict[Answer, bool | None] = {"Approved": True, "Fake transaction": Fa
 class AnonymityMetrics:
     """What was published, and how well hidden, for Prometheus."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.rows = Counter("anonymized_rows", "Rows that were published.", registry=registry)
+    def __init__(self, registry: CollectorRegistry, target: Target, delay_limit_s: float) -> None:
+        for name, doc, value in (
+            ("k_target", "As many must there be.", target.k),
+            ("l_target", "As many must there be.", target.l),
+            ("delay_limit_seconds", "Rows may wait for company as long.", delay_limit_s),
+        ):
+            Gauge(f"smartbank_anonymity_{name}", doc, registry=registry).set(value)
+        self.rows = Counter("smartbank_anonymized_rows", "Rows that were published.", registry=registry)
         self.repeated = Counter(
-            "repeated_rows", "Rows that were published once more, verbatim, after a crash.", registry=registry
+            "smartbank_repeated_rows",
+            "Rows that were published once more, verbatim, after a crash.",
+            registry=registry,
         )
         self.suppressed = Counter(
-            "suppressed_rows", "Rows that found too little company.", ["reason"], registry=registry
+            "smartbank_suppressed_rows", "Rows that found too little company.", ["reason"], registry=registry
         )
-        self.k = Gauge("anonymity_k", "Different people of the smallest group so far.", registry=registry)
-        self.l = Gauge("anonymity_l", "Fewest different merchants of a group so far.", registry=registry)
+        self.k = Gauge(
+            "smartbank_anonymity_k", "Different people of the smallest group so far.", registry=registry
+        )
+        self.l = Gauge(
+            "smartbank_anonymity_l", "Fewest different merchants of a group so far.", registry=registry
+        )
         self.loss = Histogram(
-            "anonymity_information_loss",
+            "smartbank_anonymity_information_loss",
             "GLM of published rows: 0 nothing is lost, 1 all.",
             buckets=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0),
             registry=registry,
         )
         self.delay_s = Histogram(
-            "anonymity_delay_seconds",
+            "smartbank_anonymity_delay_seconds",
             "How long published rows waited for company.",
             buckets=(0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600),
             registry=registry,
         )
-        self._least: tuple[float, float] = (float("inf"), float("inf"))
+        self._show(inf, inf)
 
     def count(self, released: Released, now_ms: int) -> None:
         """Count a group, or a row that joined one."""
         self.rows.inc(len(released.members))
-        self._least = min(self._least[0], released.people), min(self._least[1], released.merchants)
-        self.k.set(self._least[0])
-        self.l.set(self._least[1])
+        self._show(min(self._least[0], released.people), min(self._least[1], released.merchants))
         for member in released.members:
             self.loss.observe(released.generalisation.information_loss)
             self.delay_s.observe(max(now_ms - member.since_ms, 0) / 1000)
+
+    def _show(self, people: float, merchants: float) -> None:
+        self._least = people, merchants
+        self.k.set(people)
+        self.l.set(merchants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import faust
 
-from agents.refusals import send_dead_letter
+from agents.refusals import Refusals
 from sinks.delivery import Delivery, PutAside, Refused
 from streaming.chunk import Chunk
 from streaming.chunk_app import chunk_agent
@@ -29,13 +29,13 @@ def connect(app: faust.App, inputs: faust.Topic, delivery: Delivery) -> None:
             raise group.exceptions[0] from None
 
 
-def dead_letters_of(app: faust.App, topic: str, store: str) -> PutAside:
+def dead_letters_of(app: faust.App, refusals: Refusals, store: str) -> PutAside:
     """What makes dead letters of records that `store` refused, and of those that cannot be read."""
 
     async def put_aside(refused: Sequence[Refused]) -> None:
         outbox = Outbox(producer_of(app))
         for (tp, record, _), error in refused:
-            await send_dead_letter(outbox, topic, tp, record, error, store=store)
+            await refusals.send(outbox, tp, record, error, store=store)
         await asyncio.gather(*outbox.sends)
 
     return put_aside

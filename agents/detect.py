@@ -1,15 +1,18 @@
 """The detector's agent: remembers where devices are and decides on transactions, in time order."""
 
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import faust
 import msgspec
 
-from agents.refusals import send_dead_letter
+from agents.metrics import DEAD_LETTER, MISPLACED, REPEATED, VerdictMetrics
+from agents.refusals import Refusals
 from detection.detector import Detector, Sitting
 from models.location_fix import LocationFix
 from models.transaction import Transaction
@@ -40,7 +43,6 @@ class Outputs:
 
     decisions: str
     flagged: str
-    dead_letters: str
     repartition: dict[type[Message], str]
 
 
@@ -59,13 +61,15 @@ def connect(
     tables: Tables,
     detector: Detector[Any],
     *,
-    repartitioner: Repartitioner,
+    refusals: Refusals,
+    metrics: VerdictMetrics,
     max_clock_skew_s: float,
 ) -> None:
     """Let `app` run the agent `detect` on `inputs`."""
     states, cases = tables.states, tables.cases
     forwarded = frozenset(outputs.repartition.values())
-    cascade = Cascade()
+    cascade, repartitioner = Cascade(), Repartitioner()
+    metrics.watch_open(cases.open_counts)
 
     @chunk_agent(app, inputs, name="detect")
     async def detect(chunks: AsyncIterator[Chunk]) -> None:
@@ -79,23 +83,30 @@ def connect(
             sitting = Sitting(detector, known, decided, cases.docket(partition), time.monotonic)
             # A device in the table was looked at before: hashing its key costs more than all the rest.
             elsewhere = strays(known.absent(keys), partition, partitions)
+            others: Counter[tuple[str, str]] = Counter()
+            first_ms: list[int] = []
             in_time = surely_not_ahead(chunk.events, max_clock_skew_s)
             for tp, record, message in chunk.events:
                 if error := _refusal(record, message, in_time, max_clock_skew_s):
-                    await send_dead_letter(outbox, outputs.dead_letters, tp, record, error)
+                    others[tp.topic, DEAD_LETTER] += 1
+                    await refusals.send(outbox, tp, record, error)
                 elif (key := message.key) != record.key or key in elsewhere:
+                    others[tp.topic, MISPLACED] += 1
                     topic = outputs.repartition[type(message)]
                     await repartitioner.forward(
                         outbox, tp, record, topic=topic, key=key, partition_count=partitions
                     )
                 elif isinstance(message, LocationFix):
                     sitting.locate(key, message, record.timestamp)
+                elif sitting.decide(key, message, record.timestamp, is_forwarded=tp.topic in forwarded):
+                    first_ms.append(record.timestamp)
                 else:
-                    is_forwarded = tp.topic in forwarded
-                    sitting.decide(key, message, record.timestamp, is_forwarded=is_forwarded)
+                    others[tp.topic, REPEATED] += 1
             sitting.close_due()
             sitting.close_after_silence(chunk.silent_s)
             outcomes = sitting.take()
+            metrics.events.count(chunk.events, others)
+            metrics.decide(outcomes)
             decisions = [(each.device, each.decision_json) for each in outcomes]
             alerts = [(each.device, _encode(each.alert)) for each in outcomes if each.alert is not None]
             await outbox.ship(outputs.decisions, partition, decisions)
@@ -103,15 +114,18 @@ def connect(
             # comes last, so that what it knows has been told, and of it the cases come first: a track that
             # is ahead of a transaction would judge it by what came later.
             stages = (
-                _stage(outputs.flagged, partition, alerts),
+                _stage(outputs.flagged, partition, alerts, partial(metrics.acknowledge, first_ms)),
                 cases.put(partition, decided),
                 states.put(partition, known),
             )
             cascade.acknowledge_after(chunk, producer_of(app), outbox.sends, stages)
 
 
-def _stage(topic: str, partition: int, rows: list[tuple[bytes, bytes]]) -> Stage:
+def _stage(topic: str, partition: int, rows: list[tuple[bytes, bytes]], before: Callable[[], None]) -> Stage:
+    """Send rows; `before` hears that the broker has all that comes before them."""
+
     async def send(outbox: Outbox) -> None:
+        before()
         await outbox.ship(topic, partition, rows)
 
     return send

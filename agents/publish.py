@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 import faust
 
 from agents.anonymize import AnonymityMetrics, Anonymizing, Departure, Leaving
-from agents.refusals import send_dead_letter
+from agents.metrics import DEAD_LETTER, REPEATED, SKIPPED, EventMetrics
+from agents.refusals import Refusals
 from agents.sketch import Desks, SketchMetrics
 from models.location_fix import LocationFix
 from privacy.anonymity.anonymizer import Anonymizer
@@ -33,11 +34,10 @@ from tables.groups import GroupTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Names of topics: what the agent reads besides locations, and where refused records go."""
+    """Names of the topics that the agent reads besides locations."""
 
     decisions: str
     alerts: str
-    dead_letters: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +127,8 @@ def connect(
     desks: Desks,
     publications: Publications,
     *,
+    refusals: Refusals,
+    events: EventMetrics,
     metrics: SketchMetrics,
 ) -> None:
     """Let `app` run the agent `publish` on `inputs`."""
@@ -138,14 +140,16 @@ def connect(
             outbox = Outbox(producer_of(app))
             desk = desks.of(chunk.partition)
             messages: dict[str, list[Message]] = {}
+            others: Counter[tuple[str, str]] = Counter()
             for tp, record, value in chunk.events:
                 if isinstance(value, RecordError):
                     if tp.topic in {names.decisions, names.alerts}:
-                        await send_dead_letter(outbox, names.dead_letters, tp, record, value)
+                        others[tp.topic, DEAD_LETTER] += 1
+                        await refusals.send(outbox, tp, record, value)
                     else:  # the detector has written one
-                        metrics.skipped.inc()
+                        others[tp.topic, SKIPPED] += 1
                 elif isinstance(value, LocationFix) and value.key != record.key:
-                    metrics.skipped.inc()
+                    others[tp.topic, SKIPPED] += 1
                 else:
                     message = Message(record.offset, max(record.timestamp, 0), value)
                     messages.setdefault(tp.topic, []).append(message)
@@ -155,14 +159,15 @@ def connect(
                 of_topic = messages[topic]
                 if topic == names.decisions:
                     facts = desk.take_decisions(topic, of_topic)
-                    metrics.count_lines(topic, len(of_topic), len(facts))
+                    others[topic, REPEATED] += len(of_topic) - len(facts)
                     finals = [fact for fact in facts if fact.is_final]
                 elif topic == names.alerts:
-                    metrics.count_lines(topic, len(of_topic), len(desk.take_alerts(topic, of_topic)))
+                    others[topic, REPEATED] += len(of_topic) - len(desk.take_alerts(topic, of_topic))
                 else:
                     at_home = _in_place(desk, of_topic, chunk.partition, partitions)
-                    metrics.skipped.inc(len(of_topic) - len(at_home))
+                    others[topic, SKIPPED] += len(of_topic) - len(at_home)
                     metrics.count_readings(desk.take_locations(topic, at_home))
+            events.count(chunk.events, others)
             departure = await publications.take(chunk.partition, finals)
             snapshot = desks.next_snapshot(chunk)
             chunk.hurry = partial(_hurry, chunk, snapshot, desks, publications)

@@ -1,26 +1,36 @@
 """What becomes of a record that cannot be processed."""
 
 from faust.types import TP
+from prometheus_client import CollectorRegistry
 
 from models.dead_letter import DeadLetter
 from streaming.chunk import Record
 from streaming.errors import RecordError
+from streaming.metrics import dead_letter_counter
 from streaming.outbox import Outbox
 
 
-async def send_dead_letter(
-    outbox: Outbox, topic: str, tp: TP, record: Record, error: RecordError, *, store: str = ""
-) -> None:
-    """Send the record, byte for byte, with where it lay, why it is refused, and by which store if by one."""
-    letter = DeadLetter.of(
-        reason_code=error.reason_code,
-        reason=error.reason,
-        topic=tp.topic,
-        partition=tp.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        store=store,
-    )
-    await outbox.send(topic, letter.key, letter.value, headers=letter.headers)
+class Refusals:
+    """Sends records to the topic of dead letters, and counts them."""
+
+    def __init__(self, topic: str, registry: CollectorRegistry) -> None:
+        self._topic = topic
+        self._counter = dead_letter_counter(registry, "smartbank")
+
+    async def send(
+        self, outbox: Outbox, tp: TP, record: Record, error: RecordError, *, store: str = ""
+    ) -> None:
+        """Send the record, byte for byte, with where it lay and why it is refused; `store`: by which."""
+        self._counter.labels(tp.topic, error.reason_code).inc()
+        letter = DeadLetter.of(
+            reason_code=error.reason_code,
+            reason=error.reason,
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp,
+            key=record.key,
+            value=record.value,
+            store=store,
+        )
+        await outbox.send(self._topic, letter.key, letter.value, headers=letter.headers)

@@ -64,42 +64,26 @@ class SketchMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.readings = Counter(
-            "sensor_readings",
+            "smartbank_sensor_readings",
             "Locations by whether they are where the device usually is (the paper's words), or not known.",
             ["answer"],
             registry=registry,
         )
-        self.lines = Counter(
-            "publisher_lines",
-            "Lines of decisions and alerts: new ones, and repeats, which count for nothing.",
-            ["topic", "outcome"],
-            registry=registry,
-        )
-        self.skipped = Counter(
-            "publisher_skipped_locations",
-            "Locations that the detector refuses or forwards to their partition.",
-            registry=registry,
-        )
         self.snapshots = Counter(
-            "sketch_snapshots", "Snapshots of a partition's sketches.", registry=registry
+            "smartbank_sketch_snapshots", "Snapshots of a partition's sketches.", registry=registry
         )
         self._error_ratio = Gauge(
-            "sketch_error_ratio",
+            "smartbank_sketch_error_ratio",
             "Error of a sketch, as exact counts of a part of the stream have it, over the error it promises.",
             ["sketch"],
             registry=registry,
         )
         self._bound_broken = Gauge(
-            "sketch_bound_broken",
+            "smartbank_sketch_bound_broken",
             "1: a sketch is off by more than chance makes it.",
             ["sketch"],
             registry=registry,
         )
-
-    def count_lines(self, topic: str, lines: int, new_lines: int) -> None:
-        """Count lines of a topic, of which so many were new."""
-        self.lines.labels(topic, "new").inc(new_lines)
-        self.lines.labels(topic, "repeated").inc(lines - new_lines)
 
     def show_findings(self, findings: Iterable[Finding]) -> None:
         """Show the worst of what was found of each sketch, and nothing of others."""

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.connection import connection_of
+from app.health import event_loop_watch, health_page, running
 from app.intake import intake_of
 from app.iot import iot_connection_of, reader_of, topic_filter_of
-from app.metrics_page import metrics_page
+from app.metrics_page import metrics_page, process_registry
 from app.settings import Settings
 from app.topics import topics_of
 from sources.intake import Intake
@@ -20,7 +23,9 @@ from sources.iot.bridge import Bridge
 from sources.iot.subscriber import Subscriber
 from streaming.errors import ConfigError, RetryableError
 from streaming.garbage import collect_less_often
+from streaming.health import Finding
 from streaming.log_rate import limit_log_rate
+from streaming.metrics import Asked
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +41,10 @@ async def run_bridge(settings: Settings) -> None:
         topic_filter_of(settings),
         reader_of(settings),
     )
-    topics, registry = topics_of(settings), CollectorRegistry()
+    topics, registry = topics_of(settings), process_registry()
+    loop_watch = event_loop_watch(registry)
     limit_log_rate("aiokafka")
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack, running(loop_watch):
         intake = await stack.enter_async_context(
             intake_of(connection_of(settings), settings, topics.location_data, topics.dead_letters)
         )
@@ -50,7 +56,9 @@ async def run_bridge(settings: Settings) -> None:
         )
         bridge = Bridge(subscriber, reader, intake, registry)
         if settings.iot_web_port:
-            await stack.enter_async_context(_serving(settings, _pages(subscriber, intake, registry)))
+            is_alive = partial(loop_watch.finding, settings.stuck_after_s)
+            pages = _pages(subscriber, intake, registry, is_alive)
+            await stack.enter_async_context(_serving(settings, pages))
         await stack.enter_async_context(subscriber)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -90,35 +98,48 @@ async def _serving(settings: Settings, pages: web.Application) -> AsyncIterator[
         await runner.cleanup()
 
 
-def _pages(subscriber: Subscriber, intake: Intake, registry: CollectorRegistry) -> web.Application:
+def _pages(
+    subscriber: Subscriber, intake: Intake, registry: CollectorRegistry, is_alive: Callable[[], Finding]
+) -> web.Application:
     """/metrics, /livez, and /readyz: subscribed, and Kafka answers."""
-    for name, doc, value in (
-        ("iot_subscribed", "1 while subscribed.", lambda: float(subscriber.is_subscribed)),
-        ("iot_connections", "Connections made so far.", lambda: float(subscriber.connections_total)),
-        (
-            "iot_waiting_messages",
-            "Messages that wait for their turn.",
-            lambda: float(subscriber.waiting_total),
-        ),
-        ("iot_dropped_messages", "QoS 0 messages dropped so far.", lambda: float(subscriber.dropped_total)),
-    ):
-        Gauge(name, doc, registry=registry).set_function(value)
+    Asked(registry, partial(_counts, subscriber))
 
     async def metrics(_: web.Request) -> web.Response:
         return metrics_page(registry)
 
     async def livez(_: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
+        return health_page([is_alive()])
 
     async def readyz(_: web.Request) -> web.Response:
-        if not subscriber.is_subscribed:
-            return web.Response(status=503, text="not subscribed\n")
-        try:
-            await intake.check()
-        except RetryableError as error:
-            return web.Response(status=503, text=f"{error}\n")
-        return web.Response(text="ready\n")
+        is_subscribed = subscriber.is_subscribed
+        subscription = Finding(
+            name="subscription", ok=is_subscribed, state="subscribed" if is_subscribed else "not subscribed"
+        )
+        return health_page([is_alive(), subscription, await _kafka(intake)])
 
     pages = web.Application()
     pages.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
     return pages
+
+
+async def _kafka(intake: Intake) -> Finding:
+    try:
+        await intake.check()
+    except RetryableError as error:
+        return Finding(name="kafka", ok=False, state=str(error))
+    return Finding(name="kafka", ok=True, state="answers")
+
+
+def _counts(subscriber: Subscriber) -> Iterator[Metric]:
+    for family, name, doc, value in (
+        (GaugeMetricFamily, "subscribed", "1 while subscribed.", subscriber.is_subscribed),
+        (CounterMetricFamily, "connections", "Connections made.", subscriber.connections_total),
+        (
+            GaugeMetricFamily,
+            "waiting_messages",
+            "Messages that wait for their turn.",
+            subscriber.waiting_total,
+        ),
+        (CounterMetricFamily, "dropped_messages", "QoS 0 messages dropped.", subscriber.dropped_total),
+    ):
+        yield family(f"smartbank_iot_{name}", doc, value=float(value))

@@ -97,8 +97,10 @@ def watch_card_testing(
     registry: CollectorRegistry,
 ) -> None:
     """Let the worker that owns the first partition look every `every_s` seconds."""
-    found = Gauge("card_testing_clusters", "Clusters of near-identical transactions now.", registry=registry)
-    sent = Counter("card_testing_alerts", "Alerts that were sent.", registry=registry)
+    found = Gauge(
+        "smartbank_card_testing_clusters", "Clusters of near-identical transactions now.", registry=registry
+    )
+    sent = Counter("smartbank_card_testing_alerts", "Alerts that were sent.", registry=registry)
     watch = Watch(bounds)
 
     async def look() -> None:

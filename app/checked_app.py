@@ -3,6 +3,7 @@
 import logging
 import socket
 import warnings
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,12 @@ class CheckedApp(faust.App):  # type: ignore[misc]
         self._connection = connection
         self._advertised_host = advertised_host
         self._checked_topics = topics
+        self._background: list[Callable[[], Coroutine[Any, Any, None]]] = []
         super().__init__(*args, **kwargs)
+
+    def in_background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Let it run from the start on; tasks of Faust begin when tables are restored."""
+        self._background.append(run)
 
     async def on_first_start(self) -> None:
         """Check, then start as Faust does."""
@@ -51,6 +57,8 @@ class CheckedApp(faust.App):  # type: ignore[misc]
             self.conf.web_port = _free_port(str(self.conf.web_bind), int(self.conf.web_port))
             self.conf.canonical_url = f"http://{self._reachable_host()}:{self.conf.web_port}"
         await super().on_first_start()
+        for run in self._background:
+            self.add_future(run())
         collect_less_often()
         log.info("state in %s, web on %s:%d", self.conf.datadir, self.conf.web_bind, self.conf.web_port)
 

@@ -2,9 +2,8 @@
 
 import os
 
-from prometheus_client import CollectorRegistry
-
 from app.factory import create_detector
+from app.metrics_page import process_registry
 from app.settings import Settings
 
-app = create_detector(Settings.from_env(os.environ), CollectorRegistry())
+app = create_detector(Settings.from_env(os.environ), process_registry())

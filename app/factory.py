@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from faust.sensors.prometheus import setup_prometheus_sensors
 from prometheus_client import CollectorRegistry
 
 from agents import detect
+from agents.metrics import VerdictMetrics
+from agents.refusals import Refusals
 from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.decoders import decoders_of
+from app.health import watch_worker
+from app.metrics_page import NAMESPACE
 from app.profiles import profile_of
 from app.rules import detector_of
 from app.settings import RUN_DIR, Settings
@@ -22,8 +25,7 @@ from models.transaction import Transaction
 from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.log_rate import limit_log_rate
-from streaming.recovery import RecoveryMetrics
-from streaming.repartition import Repartitioner
+from streaming.metrics import ChunkMetrics
 from tables.cases import CaseTable
 from tables.latest_locations import make_latest_locations
 from tables.tracks import make_tracks
@@ -57,11 +59,12 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         _outputs(topics),
         tables,
         detector_of(settings, profile, tokens),
-        repartitioner=Repartitioner(registry),
+        refusals=Refusals(topics.dead_letters.name, registry),
+        metrics=VerdictMetrics(registry),
         max_clock_skew_s=settings.max_clock_skew_s,
     )
     follow_key_file(app, tokens)
-    setup_prometheus_sensors(app, registry=registry)
+    watch_worker(app, registry, settings)
     limit_log_rate("aiokafka")
     return app
 
@@ -70,7 +73,7 @@ def chunk_options(settings: Settings, topics: AppTopics, registry: CollectorRegi
     """How an app reads its topics."""
     return ChunkOptions(
         inputs=decoders_of(topics.reads),
-        recovery_metrics=RecoveryMetrics(registry),
+        metrics=ChunkMetrics(registry, NAMESPACE),
         chunk_max_records=settings.chunk_max_records,
         buffer_max_records=settings.buffer_max_records,
         max_idle_s=settings.max_idle_s,
@@ -127,7 +130,6 @@ def _outputs(topics: Topics) -> detect.Outputs:
     return detect.Outputs(
         decisions=topics.transaction_decisions.name,
         flagged=topics.potential_fraud.name,
-        dead_letters=topics.dead_letters.name,
         repartition={
             LocationFix: topics.location_repartition.name,
             Transaction: topics.transaction_repartition.name,

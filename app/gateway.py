@@ -8,14 +8,16 @@ import signal
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from app.connection import Connection
+from app.health import event_loop_watch, running
 from app.intake import intake_of
-from app.metrics_page import metrics_page
+from app.metrics_page import metrics_page, process_registry
 from app.published.asyncapi import VERSION
 from app.settings import Settings
 from app.topics import topics_of
@@ -41,7 +43,8 @@ async def serve_gateway(
     It starts without Kafka, and answers 503 until there is one. Raises ConfigError where a file or an address
     cannot be used.
     """
-    topics, tls, registry = topics_of(settings), _tls(settings), CollectorRegistry()
+    topics, tls, registry = topics_of(settings), _tls(settings), process_registry()
+    loop_watch = event_loop_watch(registry)
     limit_log_rate("aiokafka")
     options = ConnectionOptions(
         max_connections=settings.gateway_max_connections,
@@ -50,7 +53,7 @@ async def serve_gateway(
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack, running(loop_watch):
         intake = intake_of(connection, settings, topics.location_data, topics.dead_letters)
         service = Service(
             intake,
@@ -64,6 +67,7 @@ async def serve_gateway(
                 read_timeout_s=settings.gateway_read_timeout_s,
             ),
             metrics=GatewayMetrics(registry),
+            is_alive=partial(loop_watch.finding, settings.stuck_after_s),
             openapi=json.dumps(openapi_document(VERSION)).encode(),
         )
         for number in (signal.SIGTERM, signal.SIGINT):

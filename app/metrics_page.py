@@ -1,7 +1,26 @@
-"""What Prometheus reads of a process that serves HTTP itself."""
+"""What Prometheus reads of a process."""
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+NAMESPACE = "smartbank"
+"""What the names of our own metrics begin with."""
+
+
+def process_registry() -> CollectorRegistry:
+    """A registry with the figures of this process, its platform and its garbage collector; one a process."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
 
 
 def metrics_page(registry: CollectorRegistry) -> web.Response:

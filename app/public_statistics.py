@@ -101,8 +101,12 @@ class Publishing:
         self._plan = plan
         self._topic = topic
         self._cascade = Cascade()
-        self._spent = Gauge("privacy_epsilon_spent", "Of the day's budget.", registry=registry)
-        self._refused = Counter("privacy_refused", "Looks at which it did not last.", registry=registry)
+        self._spent = Gauge("smartbank_privacy_epsilon_spent", "Of the day's budget.", registry=registry)
+        budget = Gauge("smartbank_privacy_epsilon_budget", "The day's budget.", registry=registry)
+        budget.set(plan.epsilon_per_day)
+        self._refused = Counter(
+            "smartbank_privacy_refused", "Looks at which it did not last.", registry=registry
+        )
 
     async def look(self) -> None:
         """Publish the next hour, if one is due and this worker owns the first partition."""
@@ -111,6 +115,8 @@ class Publishing:
         budget = self._table.view(_LEADING_PARTITION, (KEY,)).get(KEY) or StatisticsBudget()
         if budget.unsent is not None:  # of a worker that was killed
             budget = await self._send(budget)
+        is_todays = budget.day >= time.time_ns() // 1_000_000 // (24 * HOUR_MS)
+        self._spent.set(budget.spent_microepsilon / 1e6 if is_todays else 0.0)
         gathering = await self._gatherer.gather("views", ("public/",))
         now_ms = time.time_ns() // 1_000_000
         hour_ms = due_hour_ms(gathering.parts.values(), budget.published_until_ms, now_ms, self._plan)

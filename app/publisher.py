@@ -2,9 +2,8 @@
 
 import os
 
-from prometheus_client import CollectorRegistry
-
+from app.metrics_page import process_registry
 from app.publishing import create_publisher
 from app.settings import Settings
 
-app = create_publisher(Settings.from_env(os.environ), CollectorRegistry())
+app = create_publisher(Settings.from_env(os.environ), process_registry())

@@ -1,17 +1,19 @@
 """Where the publisher is put together. Apart from the detector, which need not load what only this uses."""
 
 import faust
-from faust.sensors.prometheus import setup_prometheus_sensors
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from agents import anonymize, publish, sketch
-from app.anonymity.reading import anonymizer_maker
+from agents.metrics import EventMetrics
+from agents.refusals import Refusals
+from app.anonymity.reading import anonymizer_maker, target_of
 from app.card_testing import watch_card_testing
 from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.factory import chunk_options, faust_options, follow_key_file
 from app.gathering import Gatherer, peer_token
+from app.health import watch_worker
 from app.periodically import periodically
 from app.public_statistics import Plan, Publishing
 from app.queries import serve_queries
@@ -59,14 +61,22 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
         publish.Anonymity(make=anonymizer_maker(settings), row_token_of=tokens.tokenizer("row")),
         topic=topics.anonymized_transactions.name,
         committed_offset_of=lambda partition: app.consumer.committed_offset(TP(decisions, partition)),
-        metrics=anonymize.AnonymityMetrics(registry),
+        metrics=anonymize.AnonymityMetrics(registry, target_of(settings), settings.anonymity_limit_s),
     )
     names = publish.Names(
         decisions=decisions,
         alerts=topics.potential_fraud.name,
-        dead_letters=topics.dead_letters.name,
     )
-    publish.connect(app, inputs, names, desks, publications, metrics=metrics)
+    publish.connect(
+        app,
+        inputs,
+        names,
+        desks,
+        publications,
+        refusals=Refusals(topics.dead_letters.name, registry),
+        events=EventMetrics(registry),
+        metrics=metrics,
+    )
     gatherer = Gatherer(app, desks, topics.transaction_decisions.name, peer_token(tokens.keys))
     serve_queries(app, gatherer, pane_ms=settings.view_pane_s * 1000)
     watch_card_testing(
@@ -88,7 +98,8 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
             registry=registry,
         )
         periodically(app, settings.card_testing_check_s, publishing.look, "publish statistics")
-    setup_prometheus_sensors(app, registry=registry)
+    hold_s = settings.snapshot_interval_s + settings.anonymity_limit_s
+    watch_worker(app, registry, settings, hold_s=hold_s)
     limit_log_rate("aiokafka")
     return app
 

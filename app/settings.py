@@ -517,6 +517,13 @@ class Settings:
     web_host: str = _setting(
         "127.0.0.1", "Address of the web server of a worker, gateway, bridge or notifier (/metrics)."
     )
+    stuck_after_s: float = _setting(
+        30.0,
+        "A worker is not ready (/readyz, docs/metrics.md) where the broker has not answered, or its agent has"
+        " taken or finished nothing, for longer. Lower: noticed sooner; below a few seconds a busy machine"
+        " looks stuck.",
+        least=0.1,
+    )
     web_port: int = _setting(6066, "Its port, of the detector. 0: none is served.")
     publisher_web_port: int = _setting(
         6065, "Port of the publisher: /metrics, and the queries. 0: none is served, and none can be asked."

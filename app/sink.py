@@ -4,14 +4,16 @@ import logging
 from collections.abc import Callable, Mapping
 
 import faust
-from faust.sensors.prometheus import setup_prometheus_sensors
 from prometheus_client import CollectorRegistry
 
 from agents import deliver
+from agents.refusals import Refusals
 from app.checked_app import CheckedApp
 from app.connection import connection_of
 from app.elasticsearch import elasticsearch_sink_of
 from app.factory import faust_options
+from app.health import watch_worker
+from app.metrics_page import NAMESPACE
 from app.mongodb import mongo_sink_of
 from app.parquet import parquet_sink_of
 from app.settings import Settings
@@ -19,14 +21,16 @@ from app.timestream import timestream_sink_of
 from app.topics import topics_of
 from models.anonymized_transaction import AnonymizedTransaction
 from sinks.base import Sink, StoreAwayError
+from sinks.breaker import State
 from sinks.delivery import Delivery, DeliveryOptions
 from sinks.metrics import SinkMetrics
 from streaming.chunk_app import read_in_chunks
 from streaming.consumer import ChunkOptions
 from streaming.decoding import JsonDecoder
 from streaming.errors import ConfigError
+from streaming.health import Finding
 from streaming.log_rate import limit_log_rate
-from streaming.recovery import RecoveryMetrics
+from streaming.metrics import ChunkMetrics
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +73,13 @@ def create_sink(settings: Settings, name: str, registry: CollectorRegistry) -> f
         },
     )
     options = delivery_options(settings)
-    put_aside = deliver.dead_letters_of(app, topics.dead_letters.name, name)
+    put_aside = deliver.dead_letters_of(app, Refusals(topics.dead_letters.name, registry), name)
     delivery = Delivery(sink, options, SinkMetrics(registry, name), put_aside)
     inputs = read_in_chunks(
         app,
         ChunkOptions(
             inputs={topics.anonymized_transactions.name: JsonDecoder(AnonymizedTransaction)},
-            recovery_metrics=RecoveryMetrics(registry),
+            metrics=ChunkMetrics(registry, NAMESPACE),
             chunk_max_records=min(settings.chunk_max_records, options.batch_max_rows),
             buffer_max_records=settings.buffer_max_records,
             fetch_wait_s=settings.fetch_wait_s,
@@ -84,9 +88,18 @@ def create_sink(settings: Settings, name: str, registry: CollectorRegistry) -> f
         ),
     )
     deliver.connect(app, inputs, delivery)
-    setup_prometheus_sensors(app, registry=registry)
+    watch_worker(app, registry, settings, more=lambda: [store_finding(delivery)])
     limit_log_rate("aiokafka")
     return app
+
+
+def store_finding(delivery: Delivery) -> Finding:
+    """Whether the store takes rows."""
+    state = delivery.breaker_state
+    if not delivery.is_open:
+        return Finding(name="store", ok=False, state="not opened yet")
+    said = state.name.lower().replace("_", " ")
+    return Finding(name="store", ok=state is State.CLOSED, state=f"breaker {said}")
 
 
 def delivery_options(settings: Settings) -> DeliveryOptions:

@@ -10,6 +10,7 @@ from bench import (
     gateway,
     latency,
     memory,
+    metrics,
     recovery,
     replay,
     simulate,
@@ -39,6 +40,7 @@ _BENCHMARKS = {
     "tokens": tokens.measure,
     "sinks": sinks.measure,
     "anonymity": anonymity.measure,
+    "metrics": metrics.measure,
 }
 _WITHOUT_PEER = set(_BENCHMARKS) - {"throughput", "latency", "recovery"}
 

@@ -24,8 +24,8 @@ from streaming.decoding import JsonDecoder
 from streaming.garbage import collect_less_often
 from streaming.internals import producer_of
 from streaming.layout import StructLayout
+from streaming.metrics import ChunkMetrics
 from streaming.outbox import Outbox
-from streaming.recovery import RecoveryMetrics
 from streaming.struct_table import StructTable
 
 _encode = msgspec.json.Encoder().encode
@@ -47,7 +47,7 @@ def create_join(settings: Settings) -> faust.App:
     app = faust.App(settings.app_id, **connection_of(settings).faust_options, **own)
     options = ChunkOptions(
         inputs={LOCATIONS: JsonDecoder(Location), TRANSACTIONS: JsonDecoder(Purchase)},
-        recovery_metrics=RecoveryMetrics(CollectorRegistry()),
+        metrics=ChunkMetrics(CollectorRegistry(), "join"),
         chunk_max_records=settings.chunk_max_records,
         buffer_max_records=settings.buffer_max_records,
         fetch_wait_s=settings.fetch_wait_s,

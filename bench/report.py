@@ -61,9 +61,9 @@ def spread(figures: Sequence[float], form: str = "{:,.0f}") -> str:
     )
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
+def ratio(ours: Sequence[float], theirs: Sequence[float], *, form: str = "{:.2f}") -> str:
     """Spread of ours / theirs, run by run: neighbours in time share the machine's moods."""
-    return spread([mine / other for mine, other in zip(ours, theirs, strict=True)], "{:.2f}")
+    return spread([mine / other for mine, other in zip(ours, theirs, strict=True)], form)
 
 
 def surroundings() -> str:

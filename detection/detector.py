@@ -103,13 +103,16 @@ class Sitting(Generic[S]):
 
     def decide(
         self, device: bytes, transaction: Transaction, record_ms: int, *, is_forwarded: bool = False
-    ) -> None:
-        """Take a transaction of a device. One that is known gets the decision that stands, once more."""
+    ) -> bool:
+        """Take a transaction of a device; return whether it is new.
+
+        One that is known gets the decision that stands, once more.
+        """
         key = case_key(device, transaction.transaction_id)
         self._docket.time.observe(device, record_ms)
         if key in self._docket and (known := self._cases.get(key)) is not None:
             self._outcomes.append(Outcome(device, _decode(known.decision_json), known.decision_json, None))
-            return
+            return False
         judgement = self._rule.judge(transaction, self._states.get(device))
         event_ms = transaction.event_time_ns // 1_000_000
         deadline_ms = max(record_ms, event_ms) + self._detector.grace_ms
@@ -128,6 +131,7 @@ class Sitting(Generic[S]):
         else:
             self._docket.close(key, device, deadline_ms, self._clock_s())
         self._tell(device, case, decision, card_last4, flag_event(None, decision))
+        return True
 
     def close_due(self) -> None:
         """Make the decisions final whose deadline has passed, and forget those older than the window."""

@@ -71,8 +71,14 @@ class Delivery:
         self._rows = 0  # in the parcels, those of the batch that is being written included
         self._changed = asyncio.Event()
         self._hurries = False
+        self.is_open = False
         metrics.oldest_row_seconds.set_function(self._oldest_row_s)
         metrics.breaker_state.set_function(lambda: self._breaker.state)
+
+    @property
+    def breaker_state(self) -> State:
+        """Open: the store has failed often in a row."""
+        return self._breaker.state
 
     async def take(self, events: Sequence[Event]) -> Future[None]:
         """Accept a chunk's events; wait while the buffer is full."""
@@ -92,6 +98,7 @@ class Delivery:
         """Open the store, then deliver until cancelled. Raises ConfigError where only a person can help."""
         try:
             await self._persist(self._sink.open)
+            self.is_open = True
             log.info("store open sink=%s", self._sink.name)
             while True:
                 await self._deliver(await self._next_batch())

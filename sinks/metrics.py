@@ -10,38 +10,44 @@ class SinkMetrics:
 
     def __init__(self, registry: CollectorRegistry, sink: str) -> None:
         self.rows_written = Counter(
-            "sink_rows_written", "Rows that the store took; repeats count again.", ["sink"], registry=registry
+            "smartbank_sink_rows_written",
+            "Rows that the store took; repeats count again.",
+            ["sink"],
+            registry=registry,
         ).labels(sink)
         self._rows_rejected = Counter(
-            "sink_rows_rejected",
+            "smartbank_sink_rows_rejected",
             "Records that became dead letters: refused by the store, or malformed.",
-            ["sink", "reason_code"],
+            ["sink", "reason"],
             registry=registry,
         )
         self.retries = Counter(
-            "sink_retries", "Calls of the store that failed and were made again.", ["sink"], registry=registry
+            "smartbank_sink_retries",
+            "Calls of the store that failed and were made again.",
+            ["sink"],
+            registry=registry,
         ).labels(sink)
         self.batch_seconds = Histogram(
-            "sink_batch_seconds",
+            "smartbank_sink_batch_seconds",
             "How long a write of a batch took that came to its end.",
             ["sink"],
             buckets=_BUCKETS_S,
             registry=registry,
         ).labels(sink)
         self.buffered_rows = Gauge(
-            "sink_buffered_rows",
+            "smartbank_sink_buffered_rows",
             "Rows that were read and are not in the store yet.",
             ["sink"],
             registry=registry,
         ).labels(sink)
         self.oldest_row_seconds = Gauge(
-            "sink_oldest_row_seconds",
+            "smartbank_sink_oldest_row_seconds",
             "How long the oldest of them has waited: grows while the store is away.",
             ["sink"],
             registry=registry,
         ).labels(sink)
         self.breaker_state = Gauge(
-            "sink_breaker_state",
+            "smartbank_sink_breaker_state",
             "Circuit breaker: 0 closed, 1 half open, 2 open.",
             ["sink"],
             registry=registry,

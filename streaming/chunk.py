@@ -1,5 +1,6 @@
 """A chunk: what an agent takes at once, and the unit of acknowledgement."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -49,16 +50,19 @@ class Chunk:
 
     __slots__ = (
         "_decode",
+        "_on_acknowledged",
         "_on_lost",
         "_pending",
         "acknowledged",
+        "began_s",
         "ends",
         "events",
+        "first_ms",
         "given_back",
         "hurry",
+        "made_s",
         "partition",
         "silent_s",
-        "started",
     )
 
     def __init__(
@@ -69,22 +73,32 @@ class Chunk:
         on_lost: Callable[[OutputLostError], None],
         *,
         silent_s: float = 0.0,
+        first_ms: int | None = None,
+        on_acknowledged: "Callable[[Chunk], None] | None" = None,
     ) -> None:
         self.partition = partition
         self.silent_s = silent_s
         self.events: Sequence[Event] = ()
         self.ends = ends
-        self.started = False
+        self.first_ms = first_ms  # its oldest record's timestamp
+        self.made_s = time.monotonic()
+        self.began_s: float | None = None
         self.acknowledged = False
         self.given_back = False
         self.hurry: Callable[[], None] = _nothing
         self._decode: Callable[[], Sequence[Event]] | None = decode
         self._pending = 0
         self._on_lost = on_lost
+        self._on_acknowledged = on_acknowledged
+
+    @property
+    def started(self) -> bool:
+        """Whether an agent has begun it."""
+        return self.began_s is not None
 
     def begin(self) -> None:
         """Decode, and say that work on it has begun: a rebalance then waits for its acknowledgement."""
-        self.started = True
+        self.began_s = time.monotonic()
         if self._decode is not None:
             self.events, self._decode = self._decode(), None
 
@@ -94,7 +108,7 @@ class Chunk:
         futures = list(sends)
         self._pending = len(futures)
         if not futures:
-            self.acknowledged = True
+            self._acknowledge()
         for future in futures:
             future.add_done_callback(self._on_sent)
 
@@ -109,7 +123,13 @@ class Chunk:
             self._on_lost(OutputLostError(f"the broker did not take an output of {places}: {cause}"))
             return
         self._pending -= 1
-        self.acknowledged = not self._pending
+        if not self._pending:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        self.acknowledged = True
+        if self._on_acknowledged is not None:
+            self._on_acknowledged(self)
 
 
 class Ledger:
@@ -131,6 +151,11 @@ class Ledger:
         for chunk in self._chunks:
             if chunk.started and not (chunk.acknowledged or chunk.given_back):
                 chunk.hurry()
+
+    def oldest(self, *, started: bool) -> Chunk | None:
+        """The first chunk that an agent has begun and that is not acknowledged; or that none has begun."""
+        waiting = (each for each in self._chunks if not (each.acknowledged or each.given_back))
+        return next((each for each in waiting if each.started == started), None)
 
     def close(self) -> dict[TP, int]:
         """Strike out the acknowledged chunks at the front; return the offsets that may now be committed."""

@@ -7,6 +7,7 @@ import faust
 
 from streaming.chunk import Chunk
 from streaming.consumer import ChunkOptions, ChunkTransport
+from streaming.metrics import ChunkSensor
 
 TakeChunks = Callable[[AsyncIterator[Chunk]], Awaitable[None]]
 
@@ -36,6 +37,7 @@ class ChunkTopic(faust.Topic):  # type: ignore[misc]
 
 def read_in_chunks(app: faust.App, options: ChunkOptions) -> faust.Topic:
     """Let `app` read the inputs of `options` in chunks; return what its agent subscribes to."""
+    app.sensors.add(ChunkSensor(options.metrics))
     app.transport = ChunkTransport(app.conf.broker_consumer, app, options=options)
     return ChunkTopic(app, topics=tuple(options.inputs), schema=ChunkSchema())
 

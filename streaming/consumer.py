@@ -22,8 +22,11 @@ from streaming import internals
 from streaming.chunk import Chunk, Ledger, Ranked, Record
 from streaming.decoding import JsonDecoder, decode_events
 from streaming.errors import FatalError, OutputLostError
+from streaming.health import Vitals
+from streaming.lookout import Lookout
 from streaming.merge import PartitionGroup
-from streaming.recovery import RecoveryMetrics, TableRecovery
+from streaming.metrics import ChunkMetrics
+from streaming.recovery import TableRecovery
 from streaming.zombies import ZombieGuard
 
 log = logging.getLogger(__name__)
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 _POLL_S = 1.0
 _POLL_WHILE_IDLING_S = 0.02
 _SETTLE_CHECK_S = 0.01
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class ChunkOptions:
     """How chunks are read. `inputs`: co-partitioned topics; their order breaks ties of the timestamp."""
 
     inputs: Mapping[str, JsonDecoder[Any]]
-    recovery_metrics: RecoveryMetrics
+    metrics: ChunkMetrics
     chunk_max_records: int = 1000
     buffer_max_records: int = 6000
     max_idle_s: float = 0.0
@@ -71,7 +75,8 @@ class ChunkConsumer(internals.OpenConsumer):
         self._epoch = 0  # rises whenever the buffers are dropped: what was read before is void
         self._lost: FatalError | None = None
         super().__init__(*args, fetch_wait_s=options.fetch_wait_s, **kwargs)
-        self._recovery = TableRecovery(self.app, self.offset_of_next, options.recovery_metrics)
+        self._recovery = TableRecovery(self.app, self.offset_of_next, options.metrics)
+        self._lookout = Lookout(self, self._groups, self._ledgers, options.metrics)
         self._zombie_guard = ZombieGuard(self, options.settle_timeout_s)
 
     # -- acknowledgement and commit -------------------------------------------------------------------
@@ -179,6 +184,20 @@ class ChunkConsumer(internals.OpenConsumer):
             if not self.app.rebalancing:
                 await self._zombie_guard.overwrite_foreign_rows()
 
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _look_out(self) -> None:
+        while not self.should_stop:
+            await self.sleep(_LOOK_S)
+            await self._lookout.ask_broker(self._options.settle_timeout_s)
+
+    def vitals(self) -> Vitals:
+        """Signs of life, for health checks."""
+        return self._lookout.vitals()
+
+    def input_partitions(self) -> set[TP]:
+        """The partitions of the inputs that are assigned."""
+        return {tp for tp in self.assigned() if tp.topic in self._topics}
+
     def is_settled(self, partition: int) -> bool:
         """Whether every chunk of that partition that an agent has begun is acknowledged."""
         return partition not in self._ledgers or self._ledgers[partition].settled()
@@ -203,7 +222,8 @@ class ChunkConsumer(internals.OpenConsumer):
                     await self.wait(self.can_resume_flow)
                     continue
                 epoch = self._epoch
-                records = await self._read()
+                with self._lookout.polling():
+                    records = await self._read()
                 if is_stopping():
                     return
                 if epoch != self._epoch or not self.flow_active:
@@ -321,11 +341,19 @@ class ChunkConsumer(internals.OpenConsumer):
         tps = [TP(topic, partition) for topic in self._topics]
         ends = {tps[rank]: record.offset + 1 for rank, record in dict(records).items()}  # of each, the last
         decode = partial(decode_events, records, tps, self._decoders)
-        chunk = Chunk(partition, decode, ends, self._on_output_lost)
+        last_rank, last_record = records[-1]
+        chunk = Chunk(
+            partition,
+            decode,
+            ends,
+            self._on_output_lost,
+            first_ms=records[0][1].timestamp,
+            on_acknowledged=self._lookout.acknowledge,
+        )
+        self._lookout.hand_out(partition, last_record.timestamp)
         self._ledgers.setdefault(partition, Ledger()).enter(chunk)
         now_s = time.monotonic()
         self.app.monitor.stream_inbound_time.update(dict.fromkeys(ends, now_s))
-        last_rank, last_record = records[-1]
         return self._message(tps[last_rank], last_record, None, chunk)
 
     def _punctuation(self, partition: int, silent_s: float) -> ConsumerMessage:

@@ -254,11 +254,19 @@ class OpenConsumer(faust_aiokafka.Consumer):  # type: ignore[misc]
         state = assignment.state_value(TopicPartition(*tp)) if assignment else None
         return state.position if state is not None and state.has_valid_position else None
 
+    def assigned(self) -> set[TP]:
+        """The partitions that are assigned; none before the consumer has started."""
+        consumer = self._thread._consumer
+        return {TP(*tp) for tp in consumer.assignment()} if consumer is not None else set()
+
+    def known_end(self, tp: TP) -> int | None:
+        """The end of a partition as the last fetch from it has told it. Does not wait."""
+        return self._thread._consumer.highwater(TopicPartition(*tp))  # type: ignore[no-any-return]
+
     def is_caught_up(self, tp: TP) -> bool:
         """Whether all that the broker has told us of was fetched. Does not wait."""
-        highwater = self._thread._consumer.highwater(TopicPartition(*tp))
-        at = self.offset_of_next(tp)
-        return highwater is not None and at is not None and at >= highwater
+        end, at = self.known_end(tp), self.offset_of_next(tp)
+        return end is not None and at is not None and at >= end
 
     def committed_offset(self, tp: TP) -> int | None:
         """The offset that the group has committed; None where it has none."""

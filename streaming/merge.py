@@ -39,6 +39,11 @@ class PartitionGroup:
         return len(self._records[rank])
 
     @property
+    def oldest_ms(self) -> int | None:
+        """Timestamp of the earliest record that waits here; None where none does."""
+        return min((times_ms[0] for times_ms in self._times_ms if times_ms), default=None)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether any record waits here."""
         return any(self._records)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import faust
 from faust.types import TP
-from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from streaming.chunk import Record
 from streaming.internals import forget_recovery_end, signal_recovery_end
+from streaming.metrics import ChunkMetrics
 
 log = logging.getLogger(__name__)
 
@@ -20,26 +20,10 @@ _BAR_CELLS = 20
 _PERIOD_S = 1.0
 
 
-class RecoveryMetrics:
-    """How far tables are restored, for Prometheus."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.remaining = Gauge(
-            "table_recovery_remaining_records",
-            "Changelog records that tables of this worker still lack; 0 when it is ready.",
-            registry=registry,
-        )
-        self.restored = Counter(
-            "table_recovery_records",
-            "Changelog records that were read into tables of this worker.",
-            registry=registry,
-        )
-
-
 class Progress:
     """How far one recovery is: a bar in the log every second, and two metrics."""
 
-    def __init__(self, metrics: RecoveryMetrics, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, metrics: ChunkMetrics, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._clock_s = clock_s
         self.begin(0)
@@ -49,21 +33,21 @@ class Progress:
         self._total = total
         self._restored = 0
         self._began_s = self._logged_s = self._clock_s()
-        self._metrics.remaining.set(total)
+        self._metrics.recovery_remaining.set(total)
 
     def advance(self, records: int, offsets: int) -> None:
         """Count `records` that were restored; they cover `offsets` offsets."""
         now_s = self._clock_s()
         self._restored += records
-        self._metrics.restored.inc(records)
-        self._metrics.remaining.dec(offsets)
+        self._metrics.recovery_restored.inc(records)
+        self._metrics.recovery_remaining.dec(offsets)
         if now_s - self._logged_s >= _PERIOD_S:
             self._logged_s = now_s
             log.info("restoring tables %s", bar(self._restored, self._total))
 
     def end(self) -> None:
         """Log what was restored, if anything was."""
-        self._metrics.remaining.set(0)
+        self._metrics.recovery_remaining.set(0)
         if self._restored:
             elapsed_s = max(self._clock_s() - self._began_s, 1e-9)
             log.info(
@@ -86,7 +70,7 @@ class TableRecovery:
     """Restores the tables of the partitions that a worker was given."""
 
     def __init__(
-        self, app: faust.App, offset_of_next: Callable[[TP], int | None], metrics: RecoveryMetrics
+        self, app: faust.App, offset_of_next: Callable[[TP], int | None], metrics: ChunkMetrics
     ) -> None:
         self._app = app
         self._offset_of_next = offset_of_next

@@ -3,7 +3,6 @@
 import logging
 
 from faust.types import TP
-from prometheus_client import CollectorRegistry, Counter
 
 from streaming.chunk import Record
 from streaming.outbox import Headers, Outbox
@@ -22,22 +21,15 @@ def origin_headers(tp: TP, record: Record) -> Headers:
 
 
 class Repartitioner:
-    """Forwards such records, counts them, and says so once a topic: a producer wants to be mended."""
+    """Forwards such records, and says so once a topic: a producer wants to be mended."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self) -> None:
         self._warned: set[str] = set()
-        self._misplaced = Counter(
-            "misplaced_records",
-            "Input records under another key than their device, or where murmur2 does not put their key.",
-            ["topic"],
-            registry=registry,
-        )
 
     async def forward(
         self, outbox: Outbox, tp: TP, record: Record, *, topic: str, key: bytes, partition_count: int
     ) -> None:
         """Send the record's bytes to `topic` under its right key, with its origin and its own timestamp."""
-        self._misplaced.labels(tp.topic).inc()
         if tp.topic not in self._warned:
             self._warned.add(tp.topic)
             log.warning(

@@ -46,6 +46,9 @@ class PartitionStore(Protocol):
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All rows."""
 
+    def row_count(self) -> int:
+        """How many rows there are, or about as many; costs nothing."""
+
     def close(self) -> None:
         """Let go of it; nothing else is called afterwards."""
 
@@ -85,6 +88,10 @@ class MemoryPartition:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All rows."""
         return iter(self._rows.items())
+
+    def row_count(self) -> int:
+        """Exactly."""
+        return len(self._rows)
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -165,6 +172,12 @@ class RocksPartition:
         for key, rows in list(self._unsettled.items()):
             if (unsettled := rows[key]) is not None:
                 yield key, unsettled
+
+    def row_count(self) -> int:
+        """RocksDB's estimate: rows that were written over since the last compaction count again."""
+        return max(
+            int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0) - 1, 0
+        )  # less the offset
 
     def close(self) -> None:
         """Write what is settled and release the directory for its next owner."""

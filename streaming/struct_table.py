@@ -81,6 +81,11 @@ class PartitionedStore(Store):  # type: ignore[misc]
             self._partitions[number] = self._open(number)
         return self._partitions[number]
 
+    @property
+    def partitions(self) -> Mapping[int, PartitionStore]:
+        """The stores that are open here."""
+        return self._partitions
+
     def _open(self, number: int) -> PartitionStore:
         if self.url.scheme == "memory":
             return MemoryPartition()

@@ -54,6 +54,11 @@ class CaseTable(StructTable[Case]):
             docket = self._dockets[store] = docket_of(store.items())
         return docket
 
+    def open_counts(self) -> dict[int, int]:
+        """How many cases are open, by partition; of those whose docket was made."""
+        dockets = ((number, self._dockets.get(store)) for number, store in self.data.partitions.items())
+        return {number: len(docket) for number, docket in dockets if docket is not None}
+
     def restore(self, tp: TP, records: Iterable[Row], offset: int) -> None:
         """Take changelog records into the store; the docket is made again."""
         super().restore(tp, records, offset)

@@ -23,15 +23,14 @@ def detector() -> None:
     SIGTERM and Ctrl-C end it within seconds and repeat nothing. Exit status 1: it could not go on; the log
     says why. The same as `faust -A app.detector worker`.
     """
-    from prometheus_client import CollectorRegistry
-
     from app.factory import create_detector
+    from app.metrics_page import process_registry
     from app.settings import Settings
     from app.topics import topics_of
 
     settings = Settings.from_env(os.environ)
     _check(settings, topics_of(settings).detector, settings.app_id)
-    _run(create_detector(settings, CollectorRegistry()), settings)
+    _run(create_detector(settings, process_registry()), settings)
 
 
 @worker_app.command()
@@ -41,15 +40,14 @@ def publisher() -> None:
     Start more of them to share its partitions. Ends as the detector does; the same as `faust -A app.publisher
     worker`.
     """
-    from prometheus_client import CollectorRegistry
-
+    from app.metrics_page import process_registry
     from app.publishing import create_publisher
     from app.settings import Settings
     from app.topics import topics_of
 
     settings = Settings.from_env(os.environ)
     _check(settings, topics_of(settings).publisher, settings.publisher_id)
-    _run(create_publisher(settings, CollectorRegistry()), settings)
+    _run(create_publisher(settings, process_registry()), settings)
 
 
 @worker_app.command()
@@ -59,8 +57,7 @@ def sink(name: Annotated[str, typer.Argument(metavar="NAME", help="The store: mo
     Every store has a consumer group of its own, bank-sink-NAME: one that is away delays no other. Ends as the
     detector does.
     """
-    from prometheus_client import CollectorRegistry
-
+    from app.metrics_page import process_registry
     from app.settings import Settings
     from app.sink import check_store, create_sink, group_of
     from app.topics import topics_of
@@ -68,7 +65,7 @@ def sink(name: Annotated[str, typer.Argument(metavar="NAME", help="The store: mo
     settings = Settings.from_env(os.environ)
     asyncio.run(check_store(settings, name))
     _check(settings, topics_of(settings).sink, group_of(name))
-    _run(create_sink(settings, name, CollectorRegistry()), settings)
+    _run(create_sink(settings, name, process_registry()), settings)
 
 
 def _check(settings: "Settings", topics: "AppTopics", group_id: str) -> None:

@@ -5,37 +5,40 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from sources.gateway.answers import Accepted
+from streaming.decoding import MALFORMED
+from streaming.metrics import dead_letter_counter
 
+ORIGIN = "gateway"  # where a dead letter came from, in place of a topic
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class GatewayMetrics:
-    """Metrics under gateway_*."""
+    """Metrics under smartbank_gateway_*, and the dead letters."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
-            "gateway_requests",
+            "smartbank_gateway_requests",
             "Requests by the status they were answered with.",
             ["status"],
             registry=registry,
         )
         self._seconds = Histogram(
-            "gateway_request_seconds",
+            "smartbank_gateway_request_seconds",
             "From a request's headers to its answer, of accepted pushes.",
             buckets=_BUCKETS_S,
             registry=registry,
         )
         self._locations = Counter(
-            "gateway_locations", "Locations that Kafka has acknowledged.", registry=registry
+            "smartbank_gateway_locations", "Locations that Kafka has acknowledged.", registry=registry
         )
-        self._dead_letters = Counter(
-            "gateway_dead_letters", "Entries that became dead letters.", registry=registry
-        )
+        self._dead_letters = dead_letter_counter(registry, "smartbank").labels(ORIGIN, MALFORMED)
         self._in_flight = Gauge(
-            "gateway_requests_in_flight", "Requests without an answer.", registry=registry
+            "smartbank_gateway_requests_in_flight", "Requests without an answer.", registry=registry
         )
         self._in_flight_bytes = Gauge(
-            "gateway_in_flight_bytes", "Records that Kafka has not acknowledged yet.", registry=registry
+            "smartbank_gateway_in_flight_bytes",
+            "Records that Kafka has not acknowledged yet.",
+            registry=registry,
         )
         self._by_status: dict[int, Counter] = {}
 

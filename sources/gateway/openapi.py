@@ -8,6 +8,7 @@ import msgspec
 from sources.gateway.answers import JSON, PROBLEM_JSON, Accepted, Problem
 from sources.gateway.sensor_logger import LocationEntry, PushedMessage
 from sources.gateway.service import LOCATION_PATH
+from streaming.health import Health
 
 Tree = dict[str, Any]
 
@@ -26,7 +27,7 @@ _REFUSALS = {
 
 def openapi_document(version: str) -> Tree:
     """The document: the same each time."""
-    structs = (PushedMessage, LocationEntry, Accepted, Problem)
+    structs = (PushedMessage, LocationEntry, Accepted, Problem, Health)
     _, schemas = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
     schemas["PushedMessage"]["properties"]["payload"]["items"] = {
         "anyOf": [{"$ref": "#/components/schemas/LocationEntry"}, _OTHER_ENTRY]
@@ -40,13 +41,9 @@ def openapi_document(version: str) -> Tree:
         },
         "paths": {
             LOCATION_PATH: {"post": _push()},
-            "/livez": {"get": _probe("Whether the process answers.", "It does.")},
+            "/livez": {"get": _probe("Whether the process answers in time.", "It does.")},
             "/readyz": {
-                "get": _probe(
-                    "Whether locations can be taken.",
-                    "Kafka answers and has the topics.",
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                )
+                "get": _probe("Whether locations can be taken.", "Kafka answers and has the topics.")
             },
         },
         "components": {
@@ -62,6 +59,9 @@ _OTHER_ENTRY: Tree = {
     "required": ["name"],
     "properties": {"name": {"type": "string", "not": {"const": "location"}}},
 }
+
+
+_RETRY_AFTER: Tree = {"description": "Seconds.", "schema": {"type": "integer"}}
 
 
 def _push() -> Tree:
@@ -83,12 +83,17 @@ def _push() -> Tree:
     }
 
 
-def _probe(summary: str, description: str, *refusals: HTTPStatus) -> Tree:
+def _probe(summary: str, description: str) -> Tree:
+    content = {JSON: {"schema": {"$ref": "#/components/schemas/Health"}}}
     return {
         "summary": summary,
         "responses": {
-            "200": {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}},
-            **{str(int(status)): _refusal(status) for status in refusals},
+            "200": {"description": description, "content": content},
+            "503": {
+                "description": "Not so: a check says why.",
+                "content": content,
+                "headers": {"Retry-After": _RETRY_AFTER},
+            },
         },
     }
 
@@ -99,7 +104,7 @@ def _refusal(status: HTTPStatus) -> Tree:
         "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        refusal["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+        refusal["headers"] = {"Retry-After": _RETRY_AFTER}
     if status is HTTPStatus.UNAUTHORIZED:
         refusal["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
     return refusal

@@ -11,18 +11,18 @@ from aiohttp import web
 
 from models.dead_letter import DeadLetter
 from sources.gateway.answers import JSON, Accepted, RefusedError, accepted, away
-from sources.gateway.metrics import GatewayMetrics
+from sources.gateway.metrics import ORIGIN, GatewayMetrics
 from sources.gateway.sensor_logger import Reading, Unreadable, read_push
 from sources.gateway.tokens import Sender, Tokens
 from sources.intake import Intake, IntakeFullError
 from sources.intake_lane import Record
 from streaming.decoding import MALFORMED
 from streaming.errors import OutputLostError, RecordError, RetryableError
+from streaming.health import Finding, Health
 
 log = logging.getLogger(__name__)
 
 LOCATION_PATH = "/location"
-ORIGIN = "gateway"  # where a dead letter came from, in place of a topic
 _NO_PLACE = -1
 _JSON_TYPES = {JSON, "text/plain", "application/octet-stream"}  # the latter: no Content-Type at all
 _FULL_RETRY_S, _AWAY_RETRY_S = 1, 5
@@ -58,9 +58,11 @@ class Service:
         limits: Limits,
         metrics: GatewayMetrics,
         openapi: bytes,
+        is_alive: Callable[[], Finding],
     ) -> None:
         self.tokens = tokens
         self._intake, self._limits, self._metrics, self._openapi = intake, limits, metrics, openapi
+        self._is_alive = is_alive
         self._location_topic, self._dead_letter_topic = location_topic, dead_letter_topic
         self._held_bytes = self._requests = 0
         self._readiness: tuple[float, asyncio.Future[bool]] | None = None
@@ -207,12 +209,12 @@ class Service:
         )
 
     async def _livez(self, _request: web.BaseRequest) -> web.Response:
-        return web.Response(text="alive\n")
+        return _health(self._is_alive())
 
     async def _readyz(self, _request: web.BaseRequest) -> web.Response:
-        if not await self._is_ready():
-            raise away("Kafka is away, or topics are missing: the log says which", _AWAY_RETRY_S)
-        return web.Response(text="ready\n")
+        is_ready = await self._is_ready()
+        state = "answers" if is_ready else "away, or topics are missing: the log says which"
+        return _health(self._is_alive(), Finding(name="kafka", ok=is_ready, state=state))
 
     async def _is_ready(self) -> bool:
         """Whether Kafka answers and has the topics. All who ask within a second share one look."""
@@ -230,6 +232,12 @@ class Service:
 
     async def _document(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=self._openapi, content_type=JSON)
+
+
+def _health(*findings: Finding) -> web.Response:
+    status, body = Health.of(findings).answer()
+    headers = {} if status == HTTPStatus.OK else {"Retry-After": str(_AWAY_RETRY_S)}
+    return web.Response(status=status, body=body, content_type=JSON, headers=headers)
 
 
 def _require_method(request: web.BaseRequest, method: str) -> None:

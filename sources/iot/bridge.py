@@ -13,9 +13,11 @@ from sources.intake_lane import Record
 from sources.iot.messages import Reader
 from sources.iot.subscriber import Delivery, Subscriber
 from streaming.errors import RetryableError
+from streaming.metrics import dead_letter_counter
 
 _MOST_AT_ONCE = 1000
 _MOST_AT_ONCE_BYTES = 1024 * 1024  # of values; well below what an Intake takes
+_ORIGIN = "mqtt"  # of dead letters; their topics have no bound
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 Pair = tuple[Delivery, Record]
@@ -37,13 +39,17 @@ class Bridge:
     ) -> None:
         self._subscriber, self._reader, self._intake = subscriber, reader, intake
         self._accepted = prometheus.Counter(
-            "iot_messages", "Messages that became a record of this topic.", ["topic"], registry=registry
+            "smartbank_iot_messages",
+            "Messages that became a record of this topic.",
+            ["topic"],
+            registry=registry,
         )
         self._left = prometheus.Counter(
-            "iot_messages_left_to_the_broker",
+            "smartbank_iot_messages_left_to_the_broker",
             "Messages that were let go while Kafka was away, since the broker sends them again.",
             registry=registry,
         )
+        self._dead_letters = dead_letter_counter(registry, "smartbank")
 
     async def run(self) -> None:
         """Work until the subscriber is closed; then everything that was taken is done.
@@ -68,9 +74,15 @@ class Bridge:
                 pairs = self._still_ours(pairs)
             else:
                 self._subscriber.acknowledge(delivery for delivery, _ in pairs)
-                for topic, count in Counter(record.topic for _, record in pairs).items():
-                    self._accepted.labels(topic).inc(count)
+                self._count([record for _, record in pairs])
                 return
+
+    def _count(self, records: Sequence[Record]) -> None:
+        for topic, count in Counter(record.topic for record in records).items():
+            self._accepted.labels(topic).inc(count)
+        for record in records:
+            if reason_code := dict(record.headers).get("reason_code"):
+                self._dead_letters.labels(_ORIGIN, reason_code.decode()).inc()
 
     def _still_ours(self, pairs: Sequence[Pair]) -> Sequence[Pair]:
         """Those that do not come again anyhow."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,8 +48,11 @@ STAGES = 4  # decisions, alerts, cases, states
 class Detector:
     """A running detector whose broker is a list."""
 
-    def __init__(self, app: faust.App, agent: Any, producer: FakeProducer) -> None:
+    def __init__(
+        self, app: faust.App, agent: Any, producer: FakeProducer, registry: CollectorRegistry
+    ) -> None:
         self.app = app
+        self._registry = registry
         self.producer = producer
         self._agent = agent
 
@@ -84,6 +88,10 @@ class Detector:
         """What the fraud desk was sent."""
         return lines(self.rows(TOPICS.potential_fraud.name))
 
+    def metric(self, name: str, **labels: str) -> float:
+        """A metric's value."""
+        return self._registry.get_sample_value(name, labels) or 0.0
+
     def dead_letters(self) -> list[DeadLetter]:
         """The dead letters that were sent."""
         return [
@@ -107,9 +115,11 @@ def settings(folder: Path) -> Settings:
     )
 
 
-def prepared_app(folder: Path, producer: FakeProducer) -> faust.App:
+def prepared_app(
+    folder: Path, producer: FakeProducer, registry: CollectorRegistry, **changes: Any
+) -> faust.App:
     """A detector whose broker is a list."""
-    app = create_detector(settings(folder), CollectorRegistry())
+    app = create_detector(replace(settings(folder), **changes), registry)
     app.producer = FaustProducer(producer)
     app.finalize()
     app.flow_control.resume()
@@ -119,10 +129,19 @@ def prepared_app(folder: Path, producer: FakeProducer) -> faust.App:
 @pytest.fixture
 async def detector(tmp_path: Path) -> AsyncIterator[Detector]:
     """A detector on a broker of its own."""
-    producer = FakeProducer()
-    app = prepared_app(tmp_path, producer)
+    producer, registry = FakeProducer(), CollectorRegistry()
+    app = prepared_app(tmp_path, producer, registry)
     async with app.agents["detect"].test_context() as agent:
-        yield Detector(app, agent, producer)
+        yield Detector(app, agent, producer, registry)
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[Detector]:
+    """A detector whose verdicts stay open, since locations may follow."""
+    producer, registry = FakeProducer(), CollectorRegistry()
+    app = prepared_app(tmp_path, producer, registry, profile="envelope")
+    async with app.agents["detect"].test_context() as agent:
+        yield Detector(app, agent, producer, registry)
 
 
 def location(
@@ -394,7 +413,7 @@ async def test_what_the_agent_raises_ends_the_worker(tmp_path: Path, monkeypatch
         crashes.append(error)
         crashed.set()
 
-    app = prepared_app(tmp_path, FakeProducer())
+    app = prepared_app(tmp_path, FakeProducer(), CollectorRegistry())
     monkeypatch.setattr(app, "crash", crash)
     monkeypatch.setattr(app.tables["latest_locations"], "view", lambda *_: 1 // 0)
     chunk = WatchedChunk(PARTITION, [location()], DECODERS)
@@ -408,3 +427,53 @@ async def test_what_the_agent_raises_ends_the_worker(tmp_path: Path, monkeypatch
         await until_it_crashes()
     assert [type(error) for error in crashes] == [ZeroDivisionError]
     assert not chunk.acknowledged
+
+
+async def test_what_becomes_of_each_record_is_counted(detector: Detector) -> None:
+    """Each once, under its topic."""
+    broken = record(TOPICS.transaction_data.name, partition=PARTITION, offset=7, key=b"k", value=b"{broken")
+    await detector.take(
+        location(), location(1), purchase(2), purchase(3), broken, purchase(4, key=b"another")
+    )
+    counted = {
+        (topic.name, outcome): detector.metric("smartbank_events_total", topic=topic.name, outcome=outcome)
+        for topic in (TOPICS.location_data, TOPICS.transaction_data)
+        for outcome in ("taken", "repeated", "misplaced", "dead_letter")
+    }
+    assert {place: count for place, count in counted.items() if count} == {
+        ("location_data", "taken"): 2,
+        ("transaction_data", "taken"): 1,
+        ("transaction_data", "repeated"): 1,
+        ("transaction_data", "misplaced"): 1,
+        ("transaction_data", "dead_letter"): 1,
+    }
+    assert detector.metric("smartbank_dead_letters_total", topic="transaction_data", reason="malformed") == 1
+
+
+async def test_verdicts_are_counted_with_every_reason(patient: Detector) -> None:
+    """And what the fraud desk is told."""
+    far = purchase(1, Location_Latitude=FAR_LATITUDE, Timestamp="2024-04-01T12:01:00Z")
+    await patient.take(location(), far)
+    verdict = {"stage": "provisional", "verdict": "flagged"}
+    assert patient.metric("smartbank_verdicts_total", **verdict) == 1
+    [decision] = patient.decisions()
+    for reason in decision["reasons"]:
+        assert patient.metric("smartbank_verdict_reasons_total", **verdict, reason=reason) == 1
+    assert patient.metric("smartbank_alerts_total", event="flagged") == 1
+    assert patient.metric("smartbank_open_transactions", partition=str(PARTITION)) == 1
+
+
+async def test_latency_ends_with_the_acknowledgement_and_is_of_recent_first_verdicts(
+    detector: Detector,
+) -> None:
+    """Of a backlog it would tell how old that is; a repeat was told before."""
+    now_ms = int(time.time() * 1000)
+    fresh = [replace(purchase(n, Transaction_ID=f"t-{n}"), timestamp=now_ms - 3_000) for n in range(3)]
+    again = replace(purchase(3, Transaction_ID="t-0"), timestamp=now_ms)
+    await detector.take(purchase(4, Transaction_ID="of 2024"), *fresh, again)
+    assert detector.metric("smartbank_verdict_latency_seconds_count") == 0
+    await detector.acknowledge()
+    assert detector.metric("smartbank_verdict_latency_seconds_count") == 3
+    assert detector.metric("smartbank_verdict_latency_seconds_bucket", le="2.5") == 0
+    assert detector.metric("smartbank_verdict_latency_seconds_sum") >= 9
+    assert detector.metric("smartbank_historic_verdicts_total") == 1

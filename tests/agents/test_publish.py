@@ -82,6 +82,10 @@ class Publisher:
         """A metric's value."""
         return self._registry.get_sample_value(name, labels) or 0.0
 
+    def outcome(self, topic: str, outcome: str) -> float:
+        """How many records of a topic had that outcome."""
+        return self.metric("smartbank_events_total", topic=topic, outcome=outcome)
+
 
 def prepared(folder: Path, producer: FakeProducer, registry: CollectorRegistry, **changes: Any) -> faust.App:
     """A publisher in memory, with a key of its own."""
@@ -164,7 +168,7 @@ async def test_whoever_waits_for_a_chunk_hurries_its_snapshot(publisher: Publish
         chunk.hurry()
     await publisher.acknowledge()
     assert chunk.acknowledged
-    assert publisher.metric("sketch_snapshots_total") == 1
+    assert publisher.metric("smartbank_sketch_snapshots_total") == 1
 
 
 async def test_a_silent_partition_has_nothing_to_wait_for(publisher: Publisher) -> None:
@@ -189,7 +193,11 @@ async def test_a_line_that_is_none_becomes_a_dead_letter(publisher: Publisher) -
     assert [(x.source_topic, x.source_offset, x.reason_code) for x in letters] == [
         ("transaction_decisions", 900, "malformed")
     ]
-    assert publisher.metric("publisher_skipped_locations_total") == 1
+    outcomes = (publisher.outcome(TOPICS.location_data.name, each) for each in ("skipped", "dead_letter"))
+    assert tuple(outcomes) == (1, 0)
+    assert publisher.outcome(TOPICS.transaction_decisions.name, "dead_letter") == 1
+    labels = {"topic": TOPICS.transaction_decisions.name, "reason": "malformed"}
+    assert publisher.metric("smartbank_dead_letters_total", **labels) == 1
     assert publisher.flagged() > 0
 
 
@@ -206,8 +214,9 @@ async def test_locations_that_the_detector_forwards_are_counted_where_they_arriv
     chunk = await publisher.take(records([*here, *elsewhere, *other_key]))
     chunk.hurry()
     await publisher.acknowledge()
-    assert publisher.metric("sensor_readings_total", answer="Approved") == 12
-    assert publisher.metric("publisher_skipped_locations_total") == 24
+    assert publisher.metric("smartbank_sensor_readings_total", answer="Approved") == 12
+    assert publisher.outcome(TOPICS.location_data.name, "skipped") == 24
+    assert publisher.outcome(TOPICS.location_data.name, "taken") == 12
     assert publisher.rows(TOPICS.devices_changelog.name).keys() == {b"phone-0"}
 
 
@@ -215,10 +224,11 @@ async def test_repeated_lines_are_counted_as_such(publisher: Publisher) -> None:
     """By the metric; the views do not see them."""
     lines = of_one_phone(50)
     await publisher.take(records(lines))
-    before = publisher.metric("publisher_lines_total", topic=TOPICS.transaction_decisions.name, outcome="new")
+    decisions = TOPICS.transaction_decisions.name
+    before, repeats = (publisher.outcome(decisions, outcome) for outcome in ("taken", "repeated"))
     await publisher.take(records(lines, 50))
-    after = publisher.metric("publisher_lines_total", topic=TOPICS.transaction_decisions.name, outcome="new")
-    assert before == after > 0
+    assert publisher.outcome(decisions, "taken") == before > 0
+    assert publisher.outcome(decisions, "repeated") == before + 2 * repeats
 
 
 def of_many_phones(count: int) -> list[Line]:
@@ -265,7 +275,7 @@ async def test_what_waits_for_company_is_given_back_when_the_partition_goes(pati
     await patient.give_back(chunk)
     assert not chunk.acknowledged
     assert published(patient) == before
-    assert not patient.metric("suppressed_rows_total", reason="too_few_people")
+    assert not patient.metric("smartbank_suppressed_rows_total", reason="too_few_people")
 
 
 async def test_what_was_published_is_repeated_verbatim_when_it_is_read_again(patient: Publisher) -> None:
@@ -279,7 +289,7 @@ async def test_what_was_published_is_repeated_verbatim_when_it_is_read_again(pat
     await patient.acknowledge()
     again = published(patient)
     assert first.items() < again.items()
-    assert patient.metric("repeated_rows_total") == len(first)
+    assert patient.metric("smartbank_repeated_rows_total") == len(first)
 
 
 async def test_rows_that_find_no_company_in_time_are_suppressed_and_counted(publisher: Publisher) -> None:
@@ -288,4 +298,4 @@ async def test_rows_that_find_no_company_in_time_are_suppressed_and_counted(publ
     await publisher.acknowledge()
     assert chunk.acknowledged
     assert not published(publisher)
-    assert publisher.metric("suppressed_rows_total", reason="too_few_people") > 0
+    assert publisher.metric("smartbank_suppressed_rows_total", reason="too_few_people") > 0

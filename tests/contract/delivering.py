@@ -45,7 +45,7 @@ class Delivering:
         futures: list[Future[None]] = []
         for start in range(0, len(rows), chunk_rows):
             futures.append(await self.delivery.take(events(rows[start : start + chunk_rows])))
-            assert self.metric("sink_buffered_rows") <= QUICK.buffer_max_rows
+            assert self.metric("smartbank_sink_buffered_rows") <= QUICK.buffer_max_rows
         async with asyncio.timeout(TIMEOUT_S):
             for future in futures:
                 await future

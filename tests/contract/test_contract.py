@@ -47,7 +47,7 @@ async def test_the_same_batch_twice_is_there_once(store: Store) -> None:
         await running.deliver(rows(200))
         await running.deliver(rows(250))
     assert store.tokens() == once(250)
-    assert running.metric("sink_rows_written_total") == 450
+    assert running.metric("smartbank_sink_rows_written_total") == 450
     assert running.refused == []
 
 
@@ -76,7 +76,7 @@ async def test_one_bad_row_in_a_thousand_becomes_a_dead_letter(store: Store) -> 
     assert error.reason_code
     assert error.reason
     assert store.tokens() == once(999)
-    assert running.metric("sink_retries_total") == 0
+    assert running.metric("smartbank_sink_retries_total") == 0
 
 
 @pytest.mark.needs("process")
@@ -84,13 +84,13 @@ async def test_a_store_that_is_killed_and_comes_back_has_every_row_once(store: S
     """Kill -9 in the midst of writing. Meanwhile memory is bounded and the breaker opens."""
     async with delivering(store.sink(timeout_s=1.0)) as running:
         delivered = asyncio.create_task(running.deliver(rows(1000)))
-        await running.wait_for("sink_rows_written_total", 200)
+        await running.wait_for("smartbank_sink_rows_written_total", 200)
         assert store.kill()
-        await running.wait_for("sink_breaker_state", 2)
+        await running.wait_for("smartbank_sink_breaker_state", 2)
         assert not delivered.done()
         await asyncio.to_thread(store.revive)
         await delivered
-        assert running.metric("sink_breaker_state") == 0
+        assert running.metric("smartbank_sink_breaker_state") == 0
     assert store.tokens() == once(1000)
     assert running.refused == []
 
@@ -104,7 +104,7 @@ async def test_connections_that_are_cut_lose_nothing(store: Store) -> None:
         at_first = proxy.connections
         delivered = asyncio.create_task(running.deliver(rows(700, 100)))
         for least in (200, 400):
-            await running.wait_for("sink_rows_written_total", least)
+            await running.wait_for("smartbank_sink_rows_written_total", least)
             proxy.cut()
         await delivered
         assert proxy.connections > at_first
@@ -119,7 +119,7 @@ async def test_a_slow_store_is_waited_for(store: Store) -> None:
         await running.deliver(rows(100))
         proxy.delay_s = 2.0
         delivered = asyncio.create_task(running.deliver(rows(500)))
-        await running.wait_for("sink_retries_total", 1)
+        await running.wait_for("smartbank_sink_retries_total", 1)
         assert not delivered.done()
         proxy.delay_s = 0.05
         await delivered
@@ -133,7 +133,7 @@ async def test_a_full_disk_makes_no_dead_letters(store: Store) -> None:
         await running.deliver(rows(100))
         assert store.fill_disk()
         delivered = asyncio.create_task(running.deliver(rows(1000)))
-        await running.wait_for("sink_retries_total", 2)
+        await running.wait_for("smartbank_sink_retries_total", 2)
         assert not delivered.done()
         await asyncio.to_thread(store.free_disk)
         await delivered

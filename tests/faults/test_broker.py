@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from app.local_broker.config import any_free_port
 from app.local_broker.local_kafka import LocalKafka
 from tests.faults.stream import (
     assert_no_decision_was_made_twice,
@@ -16,11 +17,14 @@ from tests.faults.stream import (
     let_it_run,
 )
 from tests.faults.supervisor import Supervisor
-from tests.pipeline import Pipeline
+from tests.pages import Pages
+from tests.pipeline import Pipeline, simulated_events, wait_until
+from tests.promtool import problems_of
 
 pytestmark = pytest.mark.kafka
 
 READABLE_LINES = 2000
+READY_S = 60.0
 
 
 def test_a_broker_that_goes_away_and_comes_back_costs_nothing(
@@ -40,6 +44,31 @@ def test_a_broker_that_goes_away_and_comes_back_costs_nothing(
     assert_nothing_is_lost(own_pipeline)
     assert worker.process.poll() is None
     assert len(worker.log.splitlines()) < READABLE_LINES
+
+
+def test_a_worker_is_not_ready_while_its_broker_is_silent(
+    own_kafka: LocalKafka, own_pipeline: Pipeline
+) -> None:
+    """It is alive, since a restart would mend nothing; and ready again when the broker answers."""
+    port = any_free_port()
+    own_pipeline.configure(web_port=port, stuck_after_s=1, session_timeout_s=30)
+    pages, worker = Pages(port), own_pipeline.worker()
+    wait_until(pages.is_ready, READY_S, "ready")
+    own_pipeline.produce(simulated_events(seed=1, duration_s=60.0))
+    wait_until(own_pipeline.is_read_to_the_end, READY_S, "read")
+    page = pages.metrics()
+    assert problems_of(page) == ""
+    assert b'smartbank_consumer_lag_records{partition="0",topic="location_data"} 0.0' in page
+    assert b'smartbank_health_check_ok{check="broker"} 1.0' in page
+    with frozen(own_kafka):
+        wait_until(lambda: "broker" in pages.failing(), READY_S, "not ready")
+        assert pages.health("/livez")["ok"]
+    wait_until(pages.is_ready, READY_S, "ready again")
+    worker.freeze()
+    assert pages.health("/livez") == {}, "nobody answers where the event loop does not turn"
+    worker.thaw()
+    wait_until(pages.is_ready, READY_S, "ready once more")
+    assert worker.terminate() == 0
 
 
 def test_a_broker_that_stutters_costs_nothing(

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from cryptography.fernet import Fernet
@@ -17,7 +18,9 @@ from tests.bridge import BridgeProcess, bridge
 from tests.integration.commands import run
 from tests.messages import location_message
 from tests.mosquitto import BRIDGE, DEVICE, DEVICES, Mosquitto, Publisher
+from tests.pages import Pages
 from tests.pipeline import Pipeline, wait_until
+from tests.promtool import problems_of
 
 pytestmark = pytest.mark.kafka
 
@@ -78,10 +81,19 @@ def test_locations_arrive_and_what_is_wrong_becomes_a_dead_letter(
             publisher.finish()
         wait_until(lambda: pipeline.count(pipeline.topics.location_data) >= 103, GONE_S, "locations")
         wait_until(lambda: pipeline.count(pipeline.topics.dead_letters) >= 3, GONE_S, "dead letters")
-        assert get(f"http://127.0.0.1:{port}/livez")[0] == 200
-        assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ready\n")
+        assert Pages(port).health("/livez")["ok"]
+        assert Pages(port).health() == {
+            "ok": True,
+            "checks": [
+                ANY,
+                {"name": "subscription", "ok": True, "state": "subscribed"},
+                {"name": "kafka", "ok": True, "state": "answers"},
+            ],
+        }
         metrics = get(f"http://127.0.0.1:{port}/metrics")[1]
-        assert 'iot_messages_total{topic="location_data"} 103.0' in metrics
+        assert 'smartbank_iot_messages_total{topic="location_data"} 103.0' in metrics
+        assert 'smartbank_dead_letters_total{reason="wrong_device",topic="mqtt"} 1.0' in metrics
+        assert problems_of(metrics.encode()) == ""
         assert running.terminate() == 0
     records = pipeline.records(pipeline.topics.location_data)
     assert len(records) == 103

@@ -18,13 +18,16 @@ import pytest
 import trustme
 
 from app.cli.schemas import documents
+from app.local_broker.config import any_free_port
 from app.settings import PROJECT_DIR
 from models.dead_letter import DeadLetter
 from models.location_fix import LocationFix
 from streaming.partitions import partition_of
 from tests.gateway import Answer, Gateway, entry, message, running_gateway
 from tests.integration.commands import environment, run
+from tests.pages import Pages
 from tests.pipeline import Pipeline, wait_until
+from tests.promtool import problems_of
 
 pytestmark = pytest.mark.kafka
 
@@ -383,12 +386,17 @@ def is_listening(gateway: Gateway) -> bool:
 def test_without_kafka_it_starts_and_says_503(tmp_path: Path) -> None:
     """Whoever watches it sees that it lives and is not ready."""
     (tmp_path / "tokens").write_text(TOKEN)
-    with running_gateway("127.0.0.1:9", tmp_path / "tokens", TOKEN) as gateway:
+    port = any_free_port()
+    env = {"SMARTBANK_GATEWAY_METRICS_PORT": str(port)}
+    with running_gateway("127.0.0.1:9", tmp_path / "tokens", TOKEN, env=env) as gateway:
         assert gateway.ask("GET", "/livez").status == 200
-        for answer in (gateway.ask("GET", "/readyz"), gateway.push(message("p-10", entry()))):
+        assert problems_of(Pages(port).metrics()) == ""
+        unready, refused = gateway.ask("GET", "/readyz"), gateway.push(message("p-10", entry()))
+        for answer in (unready, refused):
             assert answer.status == 503
             assert int(answer.headers["Retry-After"]) > 0
-            assert problem_of(answer)
+        assert problem_of(refused)
+        assert [each["name"] for each in unready.json["checks"] if not each["ok"]] == ["kafka"]
         assert gateway.stop() == 0
 
 

@@ -16,7 +16,9 @@ from models.public_statistics import PublicStatistics
 from sketches.questions import QUESTIONS
 from tests.decided import Line, decided, fixes
 from tests.integration.commands import run
+from tests.pages import Pages
 from tests.pipeline import Pipeline, Worker, wait_until
+from tests.promtool import problems_of
 
 pytestmark = pytest.mark.kafka
 
@@ -68,6 +70,9 @@ def test_any_worker_answers_for_all_and_says_when_one_is_away(
     send(pipeline, lines)
     wait_until(pipeline.is_published_to_the_end, TIMEOUT_S, "published")
     one, other = workers
+    for port in workers:
+        assert Pages(port).is_ready()
+        assert problems_of(Pages(port).metrics()) == ""
     wait_until(lambda: all(get(port, "/query/lately")[1]["complete"] for port in workers), TIMEOUT_S, "both")
     for question in QUESTIONS:
         assert get(one, f"/query/{question}?windows=3") == get(other, f"/query/{question}?windows=3")

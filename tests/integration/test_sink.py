@@ -5,7 +5,10 @@ from collections import Counter
 
 import pytest
 
+from app.local_broker.config import any_free_port
+from tests.pages import Pages
 from tests.pipeline import Pipeline, wait_until
+from tests.promtool import problems_of
 from tests.rows import records, row, rows
 from tests.services.mongodb import MongoServer
 from tests.sinks import SinkPipeline
@@ -53,13 +56,19 @@ def listed(sink: SinkPipeline, *options: str) -> list[dict[str, str]]:
 
 def test_a_store_that_is_away_ends_no_worker(sink: SinkPipeline) -> None:
     """Neither while it is away, nor at a rebalance, nor at the worker's end: what was begun is repeated."""
-    first = sink.worker().wait_ready()
+    port = any_free_port()
+    sink.pipeline.configure(web_port=port)
+    pages, first = Pages(port), sink.worker().wait_ready()
+    wait_until(pages.is_ready, TIMEOUT_S, "ready")
     sink.produce(records(rows(200)))
     wait_until(sink.is_delivered, TIMEOUT_S, "the first rows delivered")
+    assert problems_of(pages.metrics()) == ""
     sink.mongodb.kill()
     try:
         sink.produce(records(rows(600)))
         wait_until(lambda: "store is away" in first.log, TIMEOUT_S, "the worker notices")
+        wait_until(lambda: "store" in pages.failing(), TIMEOUT_S, "it is not ready")
+        assert pages.health("/livez")["ok"], "a restart would not bring the store back"
         second = sink.worker().wait_ready()
         first.wait_ready(times=2)
         assert "is left to the next owner" in first.log

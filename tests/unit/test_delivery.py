@@ -66,7 +66,7 @@ async def test_chunks_share_a_batch_up_to_its_size() -> None:
     sink.held.clear()
     async with delivering(sink) as running:
         delivered = asyncio.create_task(running.deliver(rows(260), chunk_rows=20))
-        await running.wait_for("sink_buffered_rows", 260)
+        await running.wait_for("smartbank_sink_buffered_rows", 260)
         sink.held.set()
         await delivered
     assert [len(batch) for batch in sink.batches] == [100, 100, 60]
@@ -98,14 +98,14 @@ async def test_the_buffer_is_bounded_while_the_store_is_away() -> None:
     sink.held.clear()
     async with delivering(sink, replace(QUICK, write_timeout_s=3600.0)) as running:
         delivered = asyncio.create_task(running.deliver(rows(1000)))
-        await running.wait_for("sink_buffered_rows", 300)
+        await running.wait_for("smartbank_sink_buffered_rows", 300)
         await asyncio.sleep(0.05)
-        assert running.metric("sink_buffered_rows") == 300
-        assert running.metric("sink_oldest_row_seconds") > 0
+        assert running.metric("smartbank_sink_buffered_rows") == 300
+        assert running.metric("smartbank_sink_oldest_row_seconds") > 0
         sink.held.set()
         await delivered
-        assert running.metric("sink_buffered_rows") == 0
-        assert running.metric("sink_oldest_row_seconds") == 0
+        assert running.metric("smartbank_sink_buffered_rows") == 0
+        assert running.metric("smartbank_sink_oldest_row_seconds") == 0
 
 
 async def test_a_row_that_came_twice_is_written_once_a_batch() -> None:
@@ -140,7 +140,7 @@ async def test_a_store_that_is_away_is_asked_again_with_the_same_batch() -> None
         began_s = loop.time()
         await running.deliver(rows(10))
         assert loop.time() - began_s >= 0.3
-        assert running.metric("sink_retries_total") == 1
+        assert running.metric("smartbank_sink_retries_total") == 1
 
 
 async def test_a_store_that_never_answers_counts_as_away() -> None:
@@ -149,10 +149,10 @@ async def test_a_store_that_never_answers_counts_as_away() -> None:
     sink.held.clear()
     async with delivering(sink, replace(QUICK, write_timeout_s=0.05)) as running:
         delivered = asyncio.create_task(running.deliver(rows(10)))
-        await running.wait_for("sink_breaker_state", 2)
+        await running.wait_for("smartbank_sink_breaker_state", 2)
         sink.held.set()
         await delivered
-        assert running.metric("sink_breaker_state") == 0
+        assert running.metric("smartbank_sink_breaker_state") == 0
 
 
 @pytest.mark.parametrize("error", [ConfigError("SMARTBANK_X"), KeyError("a mistake")])

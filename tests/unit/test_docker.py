@@ -136,7 +136,10 @@ def test_workers_read_the_mounted_key_and_keep_their_tables(name: str, services:
 
 def test_the_publisher_is_asked_at_its_own_port(services: dict[str, Any]) -> None:
     """The image's health check asks the detector's."""
-    assert f"127.0.0.1:{Settings().publisher_web_port}/" in services["publisher"]["healthcheck"]["test"][-1]
+    assert (
+        f"127.0.0.1:{Settings().publisher_web_port}/readyz"
+        in services["publisher"]["healthcheck"]["test"][-1]
+    )
 
 
 def test_gateway_reads_the_mounted_tokens_and_is_reached_from_this_machine_only(
@@ -189,7 +192,7 @@ def test_image_runs_as_nobody_and_asks_the_workers_own_port() -> None:
     assert users == ["USER 10001:10001"]
     assert 'ENTRYPOINT ["python", "-m", "app"]' in lines
     assert f"EXPOSE {Settings().web_port}" in lines
-    assert f"http://127.0.0.1:{Settings().web_port}/" in DOCKERFILE.read_text()
+    assert f"http://127.0.0.1:{Settings().web_port}/readyz" in DOCKERFILE.read_text()
 
 
 def test_image_holds_every_package_and_nothing_else() -> None:

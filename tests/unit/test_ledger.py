@@ -277,12 +277,12 @@ def test_metrics_show_the_worst_of_each_sketch() -> None:
     SketchMetrics(registry).show_findings([near, far, msgspec.structs.replace(near, sketch="b")])
     shown = {
         (name, sketch): registry.get_sample_value(name, {"sketch": sketch})
-        for name in ("sketch_error_ratio", "sketch_bound_broken")
+        for name in ("smartbank_sketch_error_ratio", "smartbank_sketch_bound_broken")
         for sketch in ("a", "b")
     }
     assert shown == {
-        ("sketch_error_ratio", "a"): 2.5,
-        ("sketch_error_ratio", "b"): 0.5,
-        ("sketch_bound_broken", "a"): 1,
-        ("sketch_bound_broken", "b"): 0,
+        ("smartbank_sketch_error_ratio", "a"): 2.5,
+        ("smartbank_sketch_error_ratio", "b"): 0.5,
+        ("smartbank_sketch_bound_broken", "a"): 1,
+        ("smartbank_sketch_bound_broken", "b"): 0,
     }

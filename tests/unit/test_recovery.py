@@ -5,7 +5,8 @@ import logging
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streaming.recovery import Progress, RecoveryMetrics, bar
+from streaming.metrics import ChunkMetrics
+from streaming.recovery import Progress, bar
 
 
 @pytest.mark.parametrize(
@@ -28,13 +29,13 @@ def test_a_recovery_shows_its_progress_and_what_it_restored(caplog: pytest.LogCa
     caplog.set_level(logging.INFO)
     registry = CollectorRegistry()
     now_s = [0.0]
-    progress = Progress(RecoveryMetrics(registry), lambda: now_s[0])
+    progress = Progress(ChunkMetrics(registry, "some"), lambda: now_s[0])
     progress.begin(1000)
-    assert registry.get_sample_value("table_recovery_remaining_records") == 1000
+    assert registry.get_sample_value("some_table_recovery_remaining_records") == 1000
     for now_s[0] in (0.5, 1.0, 1.5, 2.0):
         progress.advance(records=125, offsets=250)
-    assert registry.get_sample_value("table_recovery_remaining_records") == 0
-    assert registry.get_sample_value("table_recovery_records_total") == 500
+    assert registry.get_sample_value("some_table_recovery_remaining_records") == 0
+    assert registry.get_sample_value("some_table_recovery_records_total") == 500
     progress.end()
     assert [message for _, _, message in caplog.record_tuples] == [
         "restoring tables [#####---------------] 25% of 1,000",
@@ -46,7 +47,7 @@ def test_a_recovery_shows_its_progress_and_what_it_restored(caplog: pytest.LogCa
 def test_a_recovery_with_nothing_to_restore_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """A worker that finds its directory complete."""
     caplog.set_level(logging.INFO)
-    progress = Progress(RecoveryMetrics(CollectorRegistry()))
+    progress = Progress(ChunkMetrics(CollectorRegistry(), "some"))
     progress.begin(0)
     progress.end()
     assert not caplog.messages
