@@ -1,7 +1,6 @@
 """The detector's agent: remembers where devices are and decides on transactions, in time order."""
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 import faust
 import msgspec
 
-from agents.metrics import DEAD_LETTER, MISPLACED, REPEATED, VerdictMetrics
+from agents.metrics import DEAD_LETTER, MISPLACED, REPEATED, Others, VerdictMetrics
 from agents.refusals import Refusals
 from detection.detector import Detector, Sitting
 from models.location_fix import LocationFix
@@ -83,7 +82,7 @@ def connect(
             sitting = Sitting(detector, known, decided, cases.docket(partition), time.monotonic)
             # A device in the table was looked at before: hashing its key costs more than all the rest.
             elsewhere = strays(known.absent(keys), partition, partitions)
-            others: Counter[tuple[str, str]] = Counter()
+            others = Others()
             first_ms: list[int] = []
             in_time = surely_not_ahead(chunk.events, max_clock_skew_s)
             for tp, record, message in chunk.events:

@@ -5,11 +5,15 @@ from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.metrics_core import Metric
 
 from detection.detector import Outcome
+from models.decision import Stage
+from models.flagged_transaction import FlagEvent
+from models.judgement import Verdict
 from streaming.chunk import Event
 from streaming.metrics import BUCKETS_S, Asked, BulkHistogram, gauge
 
@@ -66,6 +70,11 @@ class VerdictMetrics:
         self._verdicts, self._reasons, self._alerts = map(
             cache, (verdicts.labels, reasons.labels, alerts.labels)
         )
+        for verdict in get_args(Verdict):  # from 0 on, so that the first one of all is an increase, too
+            for stage in get_args(Stage):
+                self._verdicts(stage, verdict)
+        for event in get_args(FlagEvent):
+            self._alerts(event)
         self._latency = BulkHistogram(
             "smartbank_verdict_latency_seconds",
             "First verdicts: from the transaction's record timestamp until the decision is acknowledged.",

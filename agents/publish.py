@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import faust
 
 from agents.anonymize import AnonymityMetrics, Anonymizing, Departure, Leaving
-from agents.metrics import DEAD_LETTER, REPEATED, SKIPPED, EventMetrics
+from agents.metrics import DEAD_LETTER, REPEATED, SKIPPED, EventMetrics, Others
 from agents.refusals import Refusals
 from agents.sketch import Desks, SketchMetrics
 from models.location_fix import LocationFix
@@ -140,7 +140,7 @@ def connect(
             outbox = Outbox(producer_of(app))
             desk = desks.of(chunk.partition)
             messages: dict[str, list[Message]] = {}
-            others: Counter[tuple[str, str]] = Counter()
+            others = Others()
             for tp, record, value in chunk.events:
                 if isinstance(value, RecordError):
                     if tp.topic in {names.decisions, names.alerts}:

@@ -1,21 +1,29 @@
 """What becomes of a record that cannot be processed."""
 
+from collections.abc import Iterable
+
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from models.dead_letter import DeadLetter
 from streaming.chunk import Record
+from streaming.decoding import MALFORMED
 from streaming.errors import RecordError
 from streaming.metrics import dead_letter_counter
 from streaming.outbox import Outbox
 
 
 class Refusals:
-    """Sends records to the topic of dead letters, and counts them."""
+    """Sends records to the topic of dead letters, and counts them.
 
-    def __init__(self, topic: str, registry: CollectorRegistry) -> None:
+    Counts begin at 0 for records of `sources` that cannot be read: the first one of all is an increase, too.
+    """
+
+    def __init__(self, topic: str, registry: CollectorRegistry, sources: Iterable[str]) -> None:
         self._topic = topic
         self._counter = dead_letter_counter(registry, "smartbank")
+        for source in sources:
+            self._counter.labels(source, MALFORMED)
 
     async def send(
         self, outbox: Outbox, tp: TP, record: Record, error: RecordError, *, store: str = ""

@@ -59,7 +59,7 @@ def create_detector(settings: Settings, registry: CollectorRegistry) -> faust.Ap
         _outputs(topics),
         tables,
         detector_of(settings, profile, tokens),
-        refusals=Refusals(topics.dead_letters.name, registry),
+        refusals=Refusals(topics.dead_letters.name, registry, [each.name for each in topics.detector.reads]),
         metrics=VerdictMetrics(registry),
         max_clock_skew_s=settings.max_clock_skew_s,
     )

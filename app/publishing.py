@@ -73,7 +73,7 @@ def create_publisher(settings: Settings, registry: CollectorRegistry) -> faust.A
         names,
         desks,
         publications,
-        refusals=Refusals(topics.dead_letters.name, registry),
+        refusals=Refusals(topics.dead_letters.name, registry, (decisions, topics.potential_fraud.name)),
         events=EventMetrics(registry),
         metrics=metrics,
     )

@@ -73,7 +73,8 @@ def create_sink(settings: Settings, name: str, registry: CollectorRegistry) -> f
         },
     )
     options = delivery_options(settings)
-    put_aside = deliver.dead_letters_of(app, Refusals(topics.dead_letters.name, registry), name)
+    refusals = Refusals(topics.dead_letters.name, registry, (topics.anonymized_transactions.name,))
+    put_aside = deliver.dead_letters_of(app, refusals, name)
     delivery = Delivery(sink, options, SinkMetrics(registry, name), put_aside)
     inputs = read_in_chunks(
         app,

@@ -12,6 +12,7 @@ from sources.intake import Intake
 from sources.intake_lane import Record
 from sources.iot.messages import Reader
 from sources.iot.subscriber import Delivery, Subscriber
+from streaming.decoding import MALFORMED
 from streaming.errors import RetryableError
 from streaming.metrics import dead_letter_counter
 
@@ -50,6 +51,7 @@ class Bridge:
             registry=registry,
         )
         self._dead_letters = dead_letter_counter(registry, "smartbank")
+        self._dead_letters.labels(_ORIGIN, MALFORMED)  # from 0 on: the first one is an increase, too
 
     async def run(self) -> None:
         """Work until the subscriber is closed; then everything that was taken is done.
