@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aiokafka import (
     AIOKafkaConsumer,
@@ -12,12 +12,15 @@ from aiokafka import (
     TopicPartition,
 )
 from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
 
+from app.metrics_page import NAMESPACE
 from models.dead_letter import DeadLetter
 from notifications.desk import Desk, Told
-from notifications.metrics import NotificationMetrics
 from notifications.notice import Notice
 from streaming.errors import OutputLostError, RecordError
+from streaming.metrics import dead_letter_counter, gauge
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,23 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
         self._events = events
         self._letters = letters
         self._ends: dict[TopicPartition, int] = {}  # not committed yet
+        self._starts: dict[TopicPartition, int] = {}  # the first offset of each that is not committed
         self._assignments = 0
+        self._has_joined = False
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether it is in its group, and no rebalance goes on. Others may have all partitions."""
+        return self._has_joined
+
+    def lags(self) -> Iterable[Metric]:
+        """How many records of each partition are not committed, as far as it is known."""
+        lags = []
+        for tp, start in self._starts.items():
+            if (end := self._consumer.highwater(tp)) is not None:
+                lags.append((tp, float(max(end - start, 0))))
+        doc = "Records of an input behind the committed offset."
+        yield gauge("smartbank_consumer_lag_records", doc, ("topic", "partition"), lags)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until `stop`. Raises StoppedError where it comes in the middle of a message."""
@@ -60,10 +79,12 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
     async def _read(self, records: Sequence[ConsumerRecord]) -> None:
         assignment = self._assignments
         for record in records:
+            tp = TopicPartition(record.topic, record.partition)
+            self._starts.setdefault(tp, record.offset)
             await self._take(record)
             if self._assignments != assignment:
                 return  # the rest comes again, to us or to another
-            self._ends[TopicPartition(record.topic, record.partition)] = record.offset + 1
+            self._ends[tp] = record.offset + 1
             await self._commit()
 
     async def _take(self, record: ConsumerRecord) -> None:
@@ -83,6 +104,7 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
         try:
             async with asyncio.timeout(_KAFKA_TIMEOUT_S):
                 await self._consumer.commit(ends)
+                self._starts |= {tp: end for tp, end in ends.items() if tp in self._starts}
         except (KafkaError, TimeoutError) as error:
             log.warning("offsets are not committed yet: %r", error)
             if self._consumer.assignment() >= ends.keys():
@@ -91,12 +113,15 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Forget what is not told: whoever owns the partitions next reads it again."""
         self._assignments += 1
+        self._has_joined = False
         self._ends.clear()
+        self._starts.clear()
         self._desk.drop()
         log.info("partitions given up: %d", len(revoked))
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Say so."""
+        self._has_joined = True
         log.info("partitions taken: %d", len(assigned))
 
 
@@ -104,12 +129,12 @@ class DeadLetters:
     """Puts records aside that cannot be read, or that the receiver refuses."""
 
     def __init__(
-        self, producer: AIOKafkaProducer, topic: str, store: str, metrics: NotificationMetrics
+        self, producer: AIOKafkaProducer, topic: str, store: str, registry: CollectorRegistry
     ) -> None:
         self._producer = producer
         self._topic = topic
         self._store = store
-        self._metrics = metrics
+        self._counter = dead_letter_counter(registry, NAMESPACE)
 
     async def put_aside(self, records: Sequence[ConsumerRecord], error: RecordError) -> None:
         """Return when the broker has them all. Raises OutputLostError."""
@@ -117,7 +142,8 @@ class DeadLetters:
             await asyncio.gather(*[self._send(record, error) for record in records])
         except KafkaError as e:
             raise OutputLostError(f"Kafka did not take a dead letter: {e!r}") from e
-        self._metrics.dead_letters.labels(error.reason_code).inc(len(records))
+        for record in records:
+            self._counter.labels(record.topic, error.reason_code).inc()
         log.warning(
             "events became dead letters records=%d reason_code=%s: %s",
             len(records),

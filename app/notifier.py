@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from aiohttp import web
 from aiokafka import (
@@ -19,11 +20,13 @@ from app.broker_client import explained, silent_client_logs
 from app.checked_app import check_start
 from app.connection import Connection, connection_of
 from app.explaining.words import reason_in_words
-from app.metrics_page import metrics_page
+from app.health import event_loop_watch, running
+from app.metrics_page import process_registry
 from app.notice_reading import DeadLetters, Reading, ReadNotice
 from app.receivers import receiver_of
 from app.settings import Settings
 from app.topics import Topics, topics_of
+from app.web_server import pages_of, serving
 from models.card_testing_alert import CardTestingAlert
 from models.flagged_transaction import FlaggedTransaction
 from notifications.delivery import Delivery, DeliveryOptions, StoppedError
@@ -33,8 +36,10 @@ from notifications.notice import EVENTS, Notice, notice_of_card_testing, notice_
 from notifications.pace import Pace
 from streaming.decoding import JsonDecoder
 from streaming.errors import ConfigError
+from streaming.health import Finding
 from streaming.internals import abandon_producer
 from streaming.log_rate import limit_log_rate
+from streaming.metrics import Asked
 
 log = logging.getLogger(__name__)
 
@@ -50,17 +55,18 @@ async def run_notifier(settings: Settings) -> None:
     as `explained` does where it refuses us later.
     """
     receiver, events = receiver_of(settings), _events(settings)
-    topics, connection, registry = topics_of(settings), connection_of(settings), CollectorRegistry()
+    topics, connection, registry = topics_of(settings), connection_of(settings), process_registry()
+    loop_watch = event_loop_watch(registry)
     with silent_client_logs():
         await check_start(connection, topics.notifier, settings.notify_id)
     limit_log_rate("aiokafka")
     metrics, stop = NotificationMetrics(registry), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack, running(loop_watch):
         stack.push_async_callback(receiver.close)
         delivery = Delivery(receiver, _delivery_options(settings), metrics, stop)
-        letters = await stack.enter_async_context(_dead_letters(connection, topics, settings, metrics))
+        letters = await stack.enter_async_context(_dead_letters(connection, topics, settings, registry))
         desk = Desk(
             deliver=delivery.deliver,
             put_aside=letters.put_aside,
@@ -72,7 +78,10 @@ async def run_notifier(settings: Settings) -> None:
         reading = Reading(consumer, desk, _readers(topics, settings), events, letters)
         consumer.subscribe([topic.name for topic in topics.notifier.reads], listener=reading)
         if settings.notify_web_port:
-            await stack.enter_async_context(_serving(settings, _pages(registry, consumer, delivery)))
+            is_alive = partial(loop_watch.finding, settings.stuck_after_s)
+            pages = _pages(registry, is_alive, reading, delivery)
+            web_server = serving(pages, settings.web_host, settings.notify_web_port, "notify_web_port")
+            await stack.enter_async_context(web_server)
         log.info("telling people channel=%s events=%s", settings.notify_channel, ",".join(sorted(events)))
         with suppress(StoppedError), explained(connection):
             await reading.run(stop)
@@ -135,51 +144,29 @@ async def _consumer(connection: Connection, settings: Settings) -> AsyncIterator
 
 @asynccontextmanager
 async def _dead_letters(
-    connection: Connection, topics: Topics, settings: Settings, metrics: NotificationMetrics
+    connection: Connection, topics: Topics, settings: Settings, registry: CollectorRegistry
 ) -> AsyncIterator[DeadLetters]:
     producer = AIOKafkaProducer(
         **connection.client_options, acks="all", request_timeout_ms=int(settings.request_timeout_s * 1000)
     )
     await producer.start()
     try:
-        yield DeadLetters(producer, topics.dead_letters.name, settings.notify_channel, metrics)
+        yield DeadLetters(producer, topics.dead_letters.name, settings.notify_channel, registry)
     finally:
         await abandon_producer(producer)
 
 
-@asynccontextmanager
-async def _serving(settings: Settings, pages: web.Application) -> AsyncIterator[None]:
-    runner = web.AppRunner(pages, access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, settings.web_host, settings.notify_web_port).start()
-        except OSError as error:
-            raise ConfigError(
-                f"nothing can be served at {settings.web_host}:{settings.notify_web_port} ({error.strerror}):"
-                " SMARTBANK_NOTIFY_WEB_PORT must be another one, or 0"
-            ) from None
-        yield
-    finally:
-        await runner.cleanup()
+def _pages(
+    registry: CollectorRegistry, is_alive: Callable[[], Finding], reading: Reading, delivery: Delivery
+) -> web.Application:
+    """/metrics, /livez, and /readyz: in the group, and the receiver takes messages."""
+    Asked(registry, reading.lags)
 
+    async def is_ready() -> list[Finding]:
+        joined, heard = reading.has_joined, not delivery.is_away
+        return [
+            Finding(name="partitions", ok=joined, state="assigned" if joined else "not in the group"),
+            Finding(name="receiver", ok=heard, state="takes messages" if heard else "is away"),
+        ]
 
-def _pages(registry: CollectorRegistry, consumer: AIOKafkaConsumer, delivery: Delivery) -> web.Application:
-    """/metrics, /livez, and /readyz: partitions are there, and the receiver takes messages."""
-
-    async def metrics(_: web.Request) -> web.Response:
-        return metrics_page(registry)
-
-    async def livez(_: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
-
-    async def readyz(_: web.Request) -> web.Response:
-        if not consumer.assignment():
-            return web.Response(status=503, text="no partitions\n")
-        if delivery.is_away:
-            return web.Response(status=503, text="the receiver is away\n")
-        return web.Response(text="ready\n")
-
-    pages = web.Application()
-    pages.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
-    return pages
+    return pages_of(registry, is_alive, is_ready)

@@ -70,9 +70,10 @@ class Delivery:
             await retrying(self._receiver.send, message)
         except ReceiverAwayError as error:
             raise MessageRefusedError("given_up", f"not delivered in time: {error}") from error
-        if self._away_since_s is not None:
-            log.info("receiver is back away_s=%.1f", self._away_s())
-            self._away_since_s = None
+        except MessageRefusedError:
+            self._note_answer()
+            raise
+        self._note_answer()
 
     async def pause(self, seconds: float) -> None:
         """Wait. Raises StoppedError where the process is to end."""
@@ -87,6 +88,11 @@ class Delivery:
         error = attempt.outcome.exception() if attempt.outcome else None
         asked_s = (error.retry_after_s or 0.0) if isinstance(error, ReceiverAwayError) else 0.0
         return max(self._backoff(attempt), asked_s)
+
+    def _note_answer(self) -> None:
+        if self._away_since_s is not None:
+            log.info("receiver is back away_s=%.1f", self._away_s())
+            self._away_since_s = None
 
     def _note_failure(self, attempt: RetryCallState) -> None:
         self._metrics.retries.inc()

@@ -193,6 +193,8 @@ def notifications(pipeline: Pipeline, folder: Path) -> dict[str, bytes]:
         wait_until(lambda: committed(pipeline) == pipeline.count(flagged), 30, "people told")
         assert running.terminate() == 0
     bodies = b"\n".join(request.body for request in inbox.requests)
+    assert b"transaction.flagged" in bodies
+    assert b"transaction.confirmed" in bodies
     return {"notifications": bodies, "notifier: log": running.log.encode()}
 
 

@@ -1,7 +1,6 @@
 """`python -m app notify` on a real Kafka, with receivers that fail."""
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,9 @@ from models.flagged_transaction import FlaggedTransaction
 from notifications.notice import notice_of_flagged
 from notifications.signature import secrets_of, signature
 from tests.notifications import SECRET, Inbox, flagged, in_background
-from tests.notifier import committed, flag, get, notifier, told
-from tests.pipeline import Pipeline, location, purchase, wait_until
+from tests.notifier import committed, flag, notifier, told
+from tests.pages import Pages
+from tests.pipeline import Pipeline, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -29,9 +29,9 @@ def test_a_receiver_that_fails_half_of_the_time_gets_everything_once(
 ) -> None:
     """With 500s, resets, no answers, repeats on the topic and two kills; nothing is committed too early."""
     pipeline.configure(session_timeout_s=2)  # one that was killed is soon missed
-    alerts = [flagged(number) for number in range(40)]
-    alerts += [flagged(number, "retracted") for number in range(0, 40, 4)]
-    flag(pipeline, [*alerts, *alerts[:20]])
+    alerts = [flagged(number) for number in range(30)]
+    alerts += [flagged(number, "retracted") for number in range(0, 30, 3)]
+    flag(pipeline, [*alerts, *alerts[:10]])
     wanted = {id_of(alert) for alert in alerts}
     with in_background(Inbox([None])) as inbox:
         # The pace holds most of them back for a digest, which dies with the process.
@@ -40,20 +40,20 @@ def test_a_receiver_that_fails_half_of_the_time_gets_everything_once(
             first.kill()
         assert committed(pipeline) <= 5
         with notifier(pipeline.own_env, tmp_path, url=inbox.url) as second:
-            wait_until(lambda: len(inbox.accepted) >= 20, TIMEOUT_S, "half of them told")
+            wait_until(lambda: len(inbox.accepted) >= 15, TIMEOUT_S, "half of them told")
             second.kill()
         with notifier(pipeline.own_env, tmp_path, url=inbox.url) as third:
-            wait_until(lambda: committed(pipeline) == 70, TIMEOUT_S, "all committed")
+            wait_until(lambda: committed(pipeline) == 50, TIMEOUT_S, "all committed")
             assert third.terminate() == 0
     accepted = told(inbox.accepted)
     assert set(accepted) == wanted
     # A kill may come between an answer and its commit; and the topic's repeats come after it.
-    assert len(accepted) <= len(wanted) + 22
+    assert len(accepted) <= len(wanted) + 12
     (secret,) = secrets_of(SECRET)
     for request in inbox.requests:
         sent_s = int(request.headers["webhook-timestamp"])
         assert request.headers["webhook-signature"] == signature(secret, request.id, sent_s, request.body)
-    assert len([request for request in inbox.requests if request.answer != 200]) > 15
+    assert len([request for request in inbox.requests if request.answer != 200]) > 10
     assert not pipeline.records(pipeline.topics.dead_letters)
 
 
@@ -61,24 +61,26 @@ def test_what_is_repeated_on_the_topic_is_told_once(pipeline: Pipeline, tmp_path
     """As long as the process lives; it shows what it does, and that it is ready only while it is heard."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        page = f"http://127.0.0.1:{free.getsockname()[1]}"
+        port = free.getsockname()[1]
+    pages = Pages(port)
     with (
         in_background(Inbox([500])) as inbox,
-        notifier(pipeline.own_env, tmp_path, url=inbox.url, web_port=page.rpartition(":")[2]) as running,
+        notifier(pipeline.own_env, tmp_path, url=inbox.url, web_port=port) as running,
     ):
-        wait_until(lambda: get(f"{page}/readyz") == (200, "ready\n"), TIMEOUT_S, "ready")
-        assert get(f"{page}/livez")[0] == 200
+        wait_until(pages.is_ready, TIMEOUT_S, "ready")
+        assert pages.health("/livez")["ok"]
         flag(pipeline, [flagged(1)] * 3)
-        wait_until(lambda: get(f"{page}/readyz")[0] == 503, TIMEOUT_S, "the receiver is known to be away")
+        wait_until(lambda: pages.failing() == {"receiver"}, TIMEOUT_S, "the receiver is known to be away")
+        assert pages.health("/livez")["ok"]
         assert committed(pipeline) == 0
         inbox.answers = [200]
         wait_until(lambda: committed(pipeline) == 3, TIMEOUT_S, "committed")
         assert len(inbox.accepted) == 1
-        assert get(f"{page}/readyz")[0] == 200
-        metrics = get(f"{page}/metrics")[1]
-        assert 'smartbank_notifications_sent_total{event="flagged"} 1.0' in metrics
-        assert "smartbank_notifications_repeated_total 2.0" in metrics
-        assert "smartbank_notifications_delay_seconds_count 1.0" in metrics
+        assert pages.is_ready()
+        metrics = pages.metrics()
+        assert b'smartbank_notifications_sent_total{event="flagged"} 1.0' in metrics
+        assert b"smartbank_notifications_repeated_total 2.0" in metrics
+        assert b"smartbank_notifications_delay_seconds_count 1.0" in metrics
 
         inbox.answers = [400, 200]
         flag(pipeline, [flagged(2)])
@@ -88,35 +90,14 @@ def test_what_is_repeated_on_the_topic_is_told_once(pipeline: Pipeline, tmp_path
         assert pipeline.dead_letter_reasons() == {"status_400": 1, "malformed": 1}
         letters = pipeline.records(pipeline.topics.dead_letters)
         assert {dict(letter.headers)["store"] for letter in letters} == {b"webhook"}
-        assert 'dead_letters_total{reason_code="status_400"} 1.0' in get(f"{page}/metrics")[1]
+        assert b'reason="status_400",topic="Potential_fraud_transactions"} 1.0' in pages.metrics()
 
         inbox.answers = [500]
         flag(pipeline, [flagged(4)])
-        wait_until(lambda: get(f"{page}/readyz")[0] == 503, TIMEOUT_S, "away again")
+        wait_until(lambda: pages.failing() == {"receiver"}, TIMEOUT_S, "away again")
         assert running.terminate() == 0  # also in the middle of its tries
     assert committed(pipeline) == 6
     assert "4000001234567899" not in running.log
-
-
-def test_people_hear_of_a_detector_s_verdict(pipeline: Pipeline, tmp_path: Path) -> None:
-    """From the phone and the shop to the message, each program in a process of its own."""
-    now_ms = int(time.time() * 1000)
-    worker = pipeline.worker().wait_ready()
-    with (
-        in_background(Inbox()) as inbox,
-        notifier(
-            pipeline.own_env, tmp_path, channel="slack", url=inbox.url, link_base="https://desk.example/t/"
-        ) as running,
-    ):
-        pipeline.produce_in_step(
-            [location("phone", now_ms), purchase("far", "phone", now_ms + 2000, lat=38.5, Merchant="Shop")]
-        )
-        wait_until(lambda: bool(inbox.accepted), TIMEOUT_S, "told")
-        assert running.terminate() == 0
-    assert worker.terminate() == 0
-    (request,) = inbox.accepted
-    assert request.json["text"] == "Flagged: 12.50 at Shop, card …7899"
-    assert "https://desk.example/t/far" in request.json["blocks"][2]["text"]["text"]
 
 
 def test_a_notifier_that_cannot_work_says_so_in_one_line(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_services_start_in_order(services: dict[str, Any]) -> None:
     }
     assert services["gateway"]["profiles"] == ["gateway"]
     assert services["notifier"]["profiles"] == ["notify"]
-    assert f":{Settings().notify_web_port}/livez" in services["notifier"]["healthcheck"]["test"][-1]
+    assert f":{Settings().notify_web_port}/readyz" in services["notifier"]["healthcheck"]["test"][-1]
     assert services["simulator"]["profiles"] == ["simulate"]
     assert services["detector"]["restart"] == "unless-stopped"
 

@@ -7,10 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
 from app.settings import PROJECT_DIR
-from notifications.metrics import NotificationMetrics
 from notifications.notice import Notice
 from notifications.payloads import webhook_body
 from notifications.signature import secrets_of, signed_headers
@@ -56,12 +54,3 @@ def test_the_example_is_a_notice() -> None:
     example = msgspec.json.decode(block("json"))
     notice = msgspec.convert(example["data"], Notice)
     assert msgspec.json.decode(webhook_body(notice)) == example
-
-
-def test_every_metric_is_named() -> None:
-    """Those that the page names are there, and the other way round."""
-    registry = CollectorRegistry()
-    NotificationMetrics(registry)
-    ours = {family.name.removeprefix("smartbank_notifications_") for family in registry.collect()}
-    named = set(re.findall(r"(?:smartbank_notifications|…)_(\w+?)(?:_total)?`", TEXT))
-    assert named == ours
