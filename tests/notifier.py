@@ -73,7 +73,7 @@ def flag(pipeline: Pipeline, alerts: Iterable[FlaggedTransaction]) -> None:
     for number, alert in enumerate(alerts):
         value = msgspec.json.encode(alert)
         producer.produce(pipeline.topics.potential_fraud.name, value, key=f"phone-{number}".encode())
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
 
 
 def committed(pipeline: Pipeline, group_id: str = "bank-notifier") -> int:
