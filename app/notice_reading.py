@@ -81,20 +81,24 @@ class Reading(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
         for record in records:
             tp = TopicPartition(record.topic, record.partition)
             self._starts.setdefault(tp, record.offset)
-            await self._take(record)
+            is_work = await self._take(record)
             if self._assignments != assignment:
                 return  # the rest comes again, to us or to another
             self._ends[tp] = record.offset + 1
-            await self._commit()
+            if is_work:  # after each message: a kill repeats one
+                await self._commit()
 
-    async def _take(self, record: ConsumerRecord) -> None:
+    async def _take(self, record: ConsumerRecord) -> bool:
+        """Have it told, or put it aside; False where nobody wants to hear of it."""
         try:
             notice = self._readers[record.topic](record)
         except RecordError as error:
             await self._letters.put_aside([record], error)
-            return
-        if notice.event in self._events:
-            await self._desk.take(Told(notice, record))
+            return True
+        if notice.event not in self._events:
+            return False
+        await self._desk.take(Told(notice, record))
+        return True
 
     async def _commit(self) -> None:
         """Commit what was read, unless some of it waits for a digest. Where that fails the next one does."""
