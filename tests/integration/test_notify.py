@@ -16,7 +16,7 @@ from tests.pipeline import Pipeline, wait_until
 
 pytestmark = pytest.mark.kafka
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 
 
 def id_of(alert: FlaggedTransaction) -> str:
