@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 _POLL_S = 1.0
 _POLL_WHILE_IDLING_S = 0.02
 _SETTLE_CHECK_S = 0.01
-_LOOK_S = 1.0
+_LOOK_S = 5.0  # as often the broker is asked where the inputs end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

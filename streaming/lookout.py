@@ -61,8 +61,10 @@ class Lookout:
     def polling(self) -> Iterator[None]:
         """Note how long a poll takes."""
         self._polling_since_s = time.monotonic()
-        yield
-        self._polling_since_s = None
+        try:
+            yield
+        finally:
+            self._polling_since_s = None
 
     def hand_out(self, partition: int, record_ms: int) -> None:
         """Take note of the latest record of a chunk."""
@@ -96,19 +98,20 @@ class Lookout:
         """Signs of life."""
         app, now_s = self._consumer.app, time.monotonic()
 
-        def oldest_s(since_s: list[float]) -> float | None:
-            return now_s - min(since_s) if since_s else None
+        def longest_s(*since_s: float | None) -> float | None:
+            oldest_s = min((each_s for each_s in since_s if each_s is not None), default=None)
+            return None if oldest_s is None else now_s - oldest_s
 
-        unbegun = (ledger.oldest(started=False) for ledger in self._ledgers.values())
-        begun = (ledger.oldest(started=True) for ledger in self._ledgers.values())
+        unbegun = [ledger.oldest(started=False) for ledger in self._ledgers.values()]
+        begun = [ledger.oldest(started=True) for ledger in self._ledgers.values()]
         return Vitals(
             partitions=len(self._consumer.input_partitions()),
             has_joined=bool(app.rebalancing_count) and not app.rebalancing,
             is_restoring=app.tables.recovery.in_recovery,
-            polling_s=oldest_s([each for each in (self._polling_since_s,) if each is not None]),
-            unanswered_s=oldest_s([each for each in (self._asked_at_s,) if each is not None]),
-            unbegun_s=oldest_s([chunk.made_s for chunk in unbegun if chunk]),
-            unacknowledged_s=oldest_s([chunk.began_s for chunk in begun if chunk and chunk.began_s]),
+            polling_s=longest_s(self._polling_since_s),
+            unanswered_s=longest_s(self._asked_at_s),
+            unbegun_s=longest_s(*(chunk.made_s for chunk in unbegun if chunk)),
+            unacknowledged_s=longest_s(*(chunk.began_s for chunk in begun if chunk)),
         )
 
     def positions(self) -> Iterator[Position]:
