@@ -3,10 +3,10 @@
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -114,15 +114,17 @@ def _load(
     load = [sys.executable, "-m", "bench.paced", where.bootstrap]
     figures = map(str, (_TRANSACTIONS_PER_S, lasts_s, _DEVICES))
     told, starts = where.folder / "sent", where.ends(output)
-    threads = [threading.Thread(target=each) for each in beside]
-    with told.open("wb") as out, where.reader("outages", fetch_wait_max_ms=READ_WAIT_MS) as reader:
+    with (
+        ThreadPoolExecutor() as at_once,
+        told.open("wb") as out,
+        where.reader("outages", fetch_wait_max_ms=READ_WAIT_MS) as reader,
+    ):
         reader.assign(starts)
-        for thread in threads:
-            thread.start()
+        doing = [at_once.submit(each) for each in beside]
         with subprocess.Popen([*load, *figures], cwd=PROJECT_DIR, stdout=out) as sender:
             read = list(read_decisions(reader, sender))
-    for thread in threads:
-        thread.join()
+        for each in doing:
+            each.result()
     sent = msgspec.json.decode(told.read_bytes(), type=list[int])
     found = latencies_of(read, sent)
     if len(found) < len(sent):
