@@ -50,7 +50,7 @@ test: $(DEV) ## All tests, on a real Kafka that they start (PYTEST_ARGS='-k name
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 contract: $(DEV) ## What every store promises, against its real server: under a minute
-	$(BIN)/python -m pytest $(PARALLEL) tests/contract $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/contract $(PYTEST_ARGS)
 
 integration: $(DEV) ## Tests of the parts together, on the real Kafka
 	$(BIN)/python -m pytest $(PARALLEL) tests/integration $(PYTEST_ARGS)

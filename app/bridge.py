@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from functools import partial
 
 from aiohttp import web
@@ -12,16 +12,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from app.connection import connection_of
-from app.health import event_loop_watch, health_page, running
+from app.health import event_loop_watch, running
 from app.intake import intake_of
 from app.iot import iot_connection_of, reader_of, topic_filter_of
-from app.metrics_page import metrics_page, process_registry
+from app.metrics_page import process_registry
 from app.settings import Settings
 from app.topics import topics_of
+from app.web_server import pages_of, serving
 from sources.intake import Intake
 from sources.iot.bridge import Bridge
 from sources.iot.subscriber import Subscriber
-from streaming.errors import ConfigError, RetryableError
+from streaming.errors import RetryableError
 from streaming.garbage import collect_less_often
 from streaming.health import Finding
 from streaming.log_rate import limit_log_rate
@@ -58,7 +59,8 @@ async def run_bridge(settings: Settings) -> None:
         if settings.iot_web_port:
             is_alive = partial(loop_watch.finding, settings.stuck_after_s)
             pages = _pages(subscriber, intake, registry, is_alive)
-            await stack.enter_async_context(_serving(settings, pages))
+            web_server = serving(pages, settings.web_host, settings.iot_web_port, "iot_web_port")
+            await stack.enter_async_context(web_server)
         await stack.enter_async_context(subscriber)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,45 +83,18 @@ async def _run(bridge: Bridge, subscriber: Subscriber, patience_s: float) -> Non
     subscriber.closed.result()
 
 
-@asynccontextmanager
-async def _serving(settings: Settings, pages: web.Application) -> AsyncIterator[None]:
-    runner = web.AppRunner(pages, access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, settings.web_host, settings.iot_web_port).start()
-        except OSError as error:
-            raise ConfigError(
-                f"nothing can be served at {settings.web_host}:{settings.iot_web_port} ({error.strerror}):"
-                " SMARTBANK_IOT_WEB_PORT must be another one, or 0"
-            ) from None
-        yield
-    finally:
-        await runner.cleanup()
-
-
 def _pages(
     subscriber: Subscriber, intake: Intake, registry: CollectorRegistry, is_alive: Callable[[], Finding]
 ) -> web.Application:
     """/metrics, /livez, and /readyz: subscribed, and Kafka answers."""
     Asked(registry, partial(_counts, subscriber))
 
-    async def metrics(_: web.Request) -> web.Response:
-        return metrics_page(registry)
-
-    async def livez(_: web.Request) -> web.Response:
-        return health_page([is_alive()])
-
-    async def readyz(_: web.Request) -> web.Response:
+    async def is_ready() -> list[Finding]:
         is_subscribed = subscriber.is_subscribed
-        subscription = Finding(
-            name="subscription", ok=is_subscribed, state="subscribed" if is_subscribed else "not subscribed"
-        )
-        return health_page([is_alive(), subscription, await _kafka(intake)])
+        state = "subscribed" if is_subscribed else "not subscribed"
+        return [Finding(name="subscription", ok=is_subscribed, state=state), await _kafka(intake)]
 
-    pages = web.Application()
-    pages.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
-    return pages
+    return pages_of(registry, is_alive, is_ready)
 
 
 async def _kafka(intake: Intake) -> Finding:

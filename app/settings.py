@@ -456,8 +456,66 @@ class Settings:
         secret=True,
     )
 
+    notify_id: str = _setting(
+        "bank-notifier",
+        "Consumer group of the notifier (docs/notifications.md). Another one for each receiver: every group"
+        " is told of everything.",
+    )
+    notify_channel: Literal["webhook", "slack", "email"] = _setting(
+        "webhook", "How people are told: a signed request, Slack's incoming webhook, or e-mail."
+    )
+    notify_url: str = _setting(
+        "", "Address of the webhook, https://…; http:// only to this machine.", secret=True
+    )
+    notify_url_file: str = _setting("", "File with that address, instead of notify_url.")
+    notify_secret_file: str = _setting(
+        "",
+        "File with the webhook's secrets, whsec_ and base64, one a line: each signs, so that one can be"
+        " changed without a pause.",
+    )
+    notify_events: str = _setting(
+        "flagged,confirmed,retracted,card_testing", "What people are told of, with commas in between."
+    )
+    notify_per_minute: int = _setting(
+        10,
+        "Messages within any 60 s; what exceeds them comes in one digest. Higher: sooner, and more of them.",
+        least=1,
+    )
+    notify_link_base: str = _setting(
+        "",
+        "A message links to this with the transaction's id behind it, such as https://HOST/transactions/."
+        " Empty: no link.",
+    )
+    notify_timeout_s: float = _setting(
+        10.0, "A receiver that has not answered within this is tried again.", least=_SHORTEST_S
+    )
+    notify_retry_min_s: float = _setting(
+        0.5,
+        "It is tried again after a random time of at most this, then of twice this, and so on.",
+        least=_SHORTEST_S,
+    )
+    notify_retry_max_s: float = _setting(
+        60.0, "Most of that time. Higher: less load on a receiver that comes back.", least=_SHORTEST_S
+    )
+    notify_give_up_s: float = _setting(
+        259_200.0, "An event that is older and cannot be told at the next try becomes a dead letter."
+    )
+    notify_ca_file: str = _setting(
+        "", "PEM file of the authority that signed the receiver's certificate. Empty: this machine's."
+    )
+    notify_smtp_host: str = _setting("", "Mail server, for email.")
+    notify_smtp_port: int = _setting(587, "Its port; 465 for tls.", least=1)
+    notify_smtp_security: Literal["starttls", "tls", "none"] = _setting(
+        "starttls", "TLS of its connection; none: only to this machine."
+    )
+    notify_smtp_username: str = _setting("", "User at the mail server. Empty: none logs in.")
+    notify_smtp_password_file: str = _setting("", "File with its password.")
+    notify_mail_from: str = _setting("", "Sender of the mails.")
+    notify_mail_to: str = _setting("", "Their recipients, with commas in between.")
+    notify_web_port: int = _setting(6064, "Port of the notifier's /metrics, /livez and /readyz. 0: none.")
+
     web_host: str = _setting(
-        "127.0.0.1", "Address of the web server of a worker, gateway or bridge (/metrics)."
+        "127.0.0.1", "Address of the web server of a worker, gateway, bridge or notifier (/metrics)."
     )
     stuck_after_s: float = _setting(
         30.0,

@@ -171,6 +171,13 @@ class Topics:
         """Every sink's."""
         return AppTopics(reads=(self.anonymized_transactions,), keeps=(), writes=(self.dead_letters,))
 
+    @property
+    def notifier(self) -> AppTopics:
+        """The notifier's."""
+        return AppTopics(
+            reads=(self.potential_fraud, self.card_testing_alerts), keeps=(), writes=(self.dead_letters,)
+        )
+
 
 def topics_of(settings: Settings) -> Topics:
     """The topics of the installation whose apps are `settings.app_id` and `settings.publisher_id`."""

@@ -11,6 +11,7 @@ from bench import (
     latency,
     memory,
     metrics,
+    outages,
     recovery,
     replay,
     simulate,
@@ -39,6 +40,7 @@ _BENCHMARKS = {
     "sketch_bounds": sketch_bounds.measure,
     "tokens": tokens.measure,
     "sinks": sinks.measure,
+    "outages": outages.measure,
     "anonymity": anonymity.measure,
     "metrics": metrics.measure,
 }
@@ -80,7 +82,7 @@ def _arguments() -> argparse.Namespace:
         type=int,
         default=200_000,
         help="throughput: fixes, and as many purchases; others: records; bridge: messages; sinks: ten times"
-        " the rows; anonymity: rows, 20,000 at most",
+        " the rows; outages: rows; anonymity: rows, 20,000 at most",
     )
     parser.add_argument("--devices", type=int, default=50_000, help="throughput, latency, bridge")
     parser.add_argument("--rate", type=int, default=2000, help="latency: transactions per second")

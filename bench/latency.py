@@ -28,7 +28,7 @@ _WARM_UP_S = 10.0
 _MEASURED_S = 6.0
 _LAST_WAIT_S = 3.0
 _POLL_S = 0.01
-_READ_WAIT_MS = 5
+READ_WAIT_MS = 5
 _CATCH_UP_TIMEOUT_S = 180.0
 _CATCH_UP_POLL_S = 0.1
 _STREAMS = "Kafka Streams, memory, fetch wait {} ms"
@@ -124,11 +124,11 @@ def _serve_load(
         figures = (options.rate_per_s, _WARM_UP_S + _MEASURED_S, options.devices)
         load = [sys.executable, "-m", "bench.paced", where.bootstrap, *map(str, figures)]
         told, starts = where.folder / f"{group_id}.sent", where.ends(output)
-        with told.open("wb") as out, where.reader("latency", fetch_wait_max_ms=_READ_WAIT_MS) as reader:
+        with told.open("wb") as out, where.reader("latency", fetch_wait_max_ms=READ_WAIT_MS) as reader:
             reader.assign(starts)
             begin_cpu_s, begin_s = cpu_s(worker.process.pid), time.monotonic()
             with subprocess.Popen(load, cwd=PROJECT_DIR, stdout=out) as sender:
-                read = list(_read(reader, sender))
+                read = list(read_decisions(reader, sender))
         worker.check()
         busy_cores = (cpu_s(worker.process.pid) - begin_cpu_s) / (time.monotonic() - begin_s)
     if sender.returncode:
@@ -148,7 +148,7 @@ def _wait_until_caught_up(worker: Worker, where: Site, group_id: str) -> None:
             time.sleep(_CATCH_UP_POLL_S)
 
 
-def _read(reader: Consumer, sender: subprocess.Popen[bytes]) -> Iterator[tuple[int, bytes]]:
+def read_decisions(reader: Consumer, sender: subprocess.Popen[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield each decision with the time when it was read, one by one, until none has come for a while."""
     last_s = time.monotonic()
     while sender.poll() is None or time.monotonic() - last_s < _LAST_WAIT_S:
@@ -161,13 +161,18 @@ def _run_of(read: Sequence[tuple[int, bytes]], sent: Sequence[int], busy_cores: 
     """Pair what was read with what was sent; drop the warm-up."""
     first_ns = min(sent) + int(_WARM_UP_S * 1e9)
     measured = [moment_ns for moment_ns in sent if moment_ns >= first_ns]
+    latencies_ms = list(latencies_of(read, measured).values())
+    lost = len(measured) - len(latencies_ms)
+    return Run(latencies_ms=latencies_ms, sent=len(measured), lost=lost, busy_cores=busy_cores)
+
+
+def latencies_of(read: Sequence[tuple[int, bytes]], sent: Sequence[int]) -> dict[int, float]:
+    """Milliseconds by the moment at which a transaction was sent, for those that were decided."""
     decode = msgspec.json.Decoder(_Decided).decode
     read_ns: dict[int, int] = {}
     for moment_ns, value in read:  # of decisions that came twice, the first counts
         read_ns.setdefault(sent_ns(decode(value).transaction_id), moment_ns)
-    latencies_ms = [(read_ns[moment] - moment) / 1e6 for moment in measured if moment in read_ns]
-    lost = len(measured) - len(latencies_ms)
-    return Run(latencies_ms=latencies_ms, sent=len(measured), lost=lost, busy_cores=busy_cores)
+    return {moment: (read_ns[moment] - moment) / 1e6 for moment in sent if moment in read_ns}
 
 
 def _row(name: str, runs: Sequence[Run]) -> list[str]:

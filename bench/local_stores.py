@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +21,7 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
 from app.local_services.elasticsearch import LocalElasticsearch
 from app.local_services.influxdb import ORG, TOKEN, LocalInfluxDB
+from app.local_services.local_server import LocalServer
 from app.local_services.moto import CREDENTIALS, REGION, LocalMoto
 from bench.store_bench import StoreBench, batches
 from sinks.base import Row, Sink
@@ -39,8 +42,8 @@ class _ElasticsearchBench:
     name = "elasticsearch"
     remark = "Elasticsearch 7.17.28 is the limit of both; it runs on the same cores."
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: LocalServer) -> None:
+        self._url, self.pid = server.url, server.pid
 
     async def sink(self) -> Sink:
         async with AsyncElasticsearch(self._url, request_timeout=60) as client:
@@ -71,8 +74,8 @@ class _InfluxBench:
     name = "timestream (InfluxDB)"
     remark = "InfluxDB 2.7.12 takes what both send."
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: LocalServer) -> None:
+        self._url, self.pid = server.url, server.pid
 
     async def sink(self) -> Sink:
         options = InfluxOptions(
@@ -102,8 +105,8 @@ class _MotoBench:
     name = "timestream (LiveAnalytics)"
     remark = "LiveAnalytics' stand-in is moto, of which the speed says nothing of Amazon's."
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: LocalServer) -> None:
+        self._url, self.pid = server.url, server.pid
         self._tables = 0
 
     async def sink(self) -> Sink:
@@ -147,7 +150,11 @@ class _MotoBench:
 
 class _ParquetBench:
     name = "parquet"
-    remark = "Parquet: the plain client writes tables that are ready, and syncs nothing."
+    remark = (
+        "Parquet: the plain client starts from decoded rows, of which `Table.from_pylist` makes tables. Both"
+        " make a file for each batch and day, zstd, and sync, rename, and sync its folder."
+    )
+    pid: int | None = None
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -160,30 +167,43 @@ class _ParquetBench:
 
     async def client(self, rows: Sequence[Row]) -> Write:
         await self.sink()
-        tables = [
-            pa.Table.from_pylist([msgspec.structs.asdict(row) for row in batch], schema=SCHEMA)
-            for batch in batches(rows)
-        ]
 
         async def write() -> None:
-            for number, table in enumerate(tables):
-                pq.write_table(table, self._folder / f"{number}.parquet", compression="zstd")
+            for number, batch in enumerate(batches(rows)):
+                by_day: defaultdict[date, list[Any]] = defaultdict(list)
+                for row in batch:
+                    by_day[row.time_from.date()].append(msgspec.structs.asdict(row))
+                for day, of_day in by_day.items():
+                    folder = self._folder / f"date={day}"
+                    folder.mkdir(exist_ok=True)
+                    table = pa.Table.from_pylist(of_day, schema=SCHEMA)
+                    pq.write_table(table, folder / ".half", compression="zstd")
+                    _sync(folder / ".half")
+                    (folder / ".half").rename(folder / f"{number}.parquet")
+                    _sync(folder)
+            _sync(self._folder)
 
         return write
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    os.fsync(opened)
+    os.close(opened)
 
 
 @contextmanager
 def elasticsearch() -> Iterator[StoreBench]:
     """A node of its own."""
     with TemporaryDirectory() as folder, LocalElasticsearch.running(Path(folder)) as server:
-        yield _ElasticsearchBench(server.url)
+        yield _ElasticsearchBench(server)
 
 
 @contextmanager
 def influxdb() -> Iterator[StoreBench]:
     """A server of its own."""
     with TemporaryDirectory() as folder, LocalInfluxDB.running(Path(folder)) as server:
-        yield _InfluxBench(server.url)
+        yield _InfluxBench(server)
 
 
 @contextmanager
@@ -191,7 +211,7 @@ def liveanalytics() -> Iterator[StoreBench]:
     """Its stand-in."""
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with TemporaryDirectory() as folder, LocalMoto.running(Path(folder)) as server:
-        yield _MotoBench(server.url)
+        yield _MotoBench(server)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from bench.contest import Options
 from bench.report import Section
 from models.transaction import Transaction
 from sketches.distinct import Distinct
-from sketches.likeness import Bounds, Likeness
+from sketches.likeness import Bounds
 from sketches.place_cells import Cell
 from sketches.quantiles import Quantiles
 from sketches.sliding_count import SlidingCount
@@ -19,7 +19,7 @@ from sketches.usual_places import ApprovedPlaces
 from sources.simulation.scenario import Scenario
 from sources.simulation.simulator import simulate
 from tests.decision_stream import decisions
-from tests.unit.test_likeness import waves
+from tests.unit.test_likeness import seen_together, waves
 
 _EVENTS: Final = 1_000_000
 _SHARES: Final = [number / 100 for number in range(1, 100)]
@@ -149,10 +149,7 @@ def _likeness(purchases: int) -> Iterator[list[str]]:
     labelled = list(_simulated(purchases))
     planted = [wave for wave in waves(labelled) if len(wave) >= Bounds().min_cards]
     honest = {one["transaction_id"] for one, category in labelled if not category.startswith("card_testing")}
-    likeness, together = Likeness(), set[frozenset[str]]()
-    for one, _ in labelled:
-        if likeness.update(**one):
-            together |= {frozenset(u.transaction_id for u in each.uses) for each in likeness.clusters()}
+    together = seen_together(labelled)
     found = sum(any(len(wave & ids) > 0.5 * len(wave) for ids in together) for wave in planted)
     false = sum(ids <= honest for ids in together)
     yield [

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -12,8 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from agents.sketch import Book
+from app.card_testing import Watch
 from app.settings import PROJECT_DIR, Settings
-from app.sketch_book import book_of
+from app.sketch_book import book_of, card_testing_bounds
 from app.sketch_rehearsal import ALERTS, DECISIONS, new_desk
 from bench.contest import Contestant, Options, take_turns
 from bench.report import Section, ratio, spread
@@ -21,7 +22,6 @@ from privacy.tokens import TokenKey, TokenKeys
 from sketches.audits import LEDGER
 from sketches.book import ITEM_OF_GROUP, Entry
 from sketches.desk import Desk
-from sketches.facts import category_of, merchant_of
 from sketches.seen import Seen
 from streaming.garbage import collect_less_often
 from tests.decision_stream import chunks, decisions
@@ -29,12 +29,13 @@ from tests.decision_stream import chunks, decisions
 _NOTHING: Final = "nothing kept"
 _EXACT: Final = "exact, in dicts and sets"
 _SKETCHES: Final = "all sketches"
+_WATCHED: Final = "all sketches, looked at for card testing"
 _WITH_LEDGER: Final = "all sketches and their ledger"
 _TIMED: Final = "timed"
 _REMARK: Final = (
     "A desk of one partition takes chunks of 500 lines of decisions, two of a transaction, and the alerts of"
-    " one in 50; a tenth of the amounts are below 5. Nothing kept: which lines are new, and whether the place"
-    " is a usual one."
+    " one in 50; 100 transactions come in a second, a tenth of the amounts are below 5, an eighth of these at"
+    " one shop. Nothing kept: which lines are new, and whether the place is a usual one."
 )
 _MOST_TRANSACTIONS: Final = 100_000
 
@@ -54,7 +55,7 @@ def measure(options: Options) -> Section:
     count = min(options.events, _MOST_TRANSACTIONS)
     contestants = [
         Contestant(name=name, run=partial(_run_apart, name, count))
-        for name in (_NOTHING, _EXACT, _SKETCHES, _WITH_LEDGER, _TIMED)
+        for name in (_NOTHING, _EXACT, _SKETCHES, _WATCHED, _WITH_LEDGER, _TIMED)
     ]
     outcomes = take_turns(contestants, options)
     figures = {name: [run.cpu_us_per_transaction for run in runs] for name, runs in outcomes.items()}
@@ -113,7 +114,7 @@ def _book(name: str) -> Book:
             return replace(book, sketches=(), views=(), audits=())
         case "exact, in dicts and sets":
             return replace(book, sketches=(_exact("firsts"), _exact("flags")), views=(), audits=())
-        case "all sketches":
+        case "all sketches" | "all sketches, looked at for card testing":
             return replace(book, audits=())
         case _:
             return book
@@ -141,18 +142,32 @@ def _exact(of: Any) -> Entry:
 def _take_exact(exact: _Exact, facts: Sequence[Any]) -> None:
     for fact in facts:
         decision = fact.decision
-        category = category_of(decision)
         for group, item_of in ITEM_OF_GROUP.items():
-            item = item_of(decision)
+            item = item_of(fact)
             exact.items[group].add(item)
-            exact.by_category[category][group].add(item)
-        exact.counts[merchant_of(decision)] += 1
+            exact.by_category[fact.category][group].add(item)
+        exact.counts[fact.merchant] += 1
         exact.cards[decision.card_token] += 1
         latency_ms = fact.record_ms - decision.received_ms
         exact.values.append((decision.amount, decision.implied_speed_mps, latency_ms))
 
 
 # -- one run ----------------------------------------------------------------------------------------------
+
+
+def _looking(desk: Desk) -> Callable[[int], None]:
+    """What one worker of all does for every partition, as often as it does by default."""
+    settings = Settings()
+    watch, pause_ms, looked_ms = Watch(card_testing_bounds(settings)), settings.card_testing_check_s * 1000, 0
+
+    def look(now_ms: int) -> None:
+        nonlocal looked_ms
+        if now_ms >= looked_ms + pause_ms:
+            looked_ms = now_ms
+            watch.look(desk.notebooks.sketches.rows(b"likeness").values(), now_ms)
+            watch.confirm()
+
+    return look
 
 
 def _timed(desk: Desk) -> dict[str, float]:
@@ -196,11 +211,14 @@ def main() -> None:
     collect_less_often()
     desk = new_desk(_book(name))
     spent = _timed(desk) if name == _TIMED else {}
+    look = _looking(desk) if name == _WATCHED else None
     start_s = time.process_time()
     for lines, alerts in stream:
         desk.take_decisions(DECISIONS, lines)
         if alerts:
             desk.take_alerts(ALERTS, alerts)
+        if look:
+            look(lines[-1].record_ms)
     cpu_s = time.process_time() - start_s
     run = Run(
         cpu_us_per_transaction=cpu_s / count * 1e6,

@@ -16,6 +16,8 @@ class StoreBench(Protocol):
     name: str
     remark: str
     """What a reader must know of it."""
+    pid: int | None
+    """Its process, which runs as long as it is measured; None where it has none."""
 
     async def sink(self) -> Sink:
         """Its sink; the store has its schema and no rows."""

@@ -93,7 +93,7 @@ class InfluxBucket:
     async def _take(self, lines: Sequence[str], places: range) -> dict[int, str]:
         """Find the lines that are refused by halves: InfluxDB tells of one of them, and not always which."""
         try:
-            await self._write("\n".join(lines[place] for place in places))
+            await self._write("\n".join(lines[places.start : places.stop]))
         except InfluxDBError as error:
             if _status(error) not in _REFUSED_POINTS:
                 raise _away(error) from error

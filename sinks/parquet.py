@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-import tempfile
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,6 +53,7 @@ class ParquetSink:
     def __init__(self, url: str) -> None:
         """`url`: a folder, or what pyarrow.fs knows: s3://BUCKET/PREFIX?region=…. Raises ConfigError."""
         self._is_local = "://" not in url
+        self._kept: set[Path] = set()
         try:
             self._files, self._root = fs.FileSystem.from_uri(
                 str(Path(url).absolute()) if self._is_local else url
@@ -90,7 +91,9 @@ class ParquetSink:
     async def write(self, rows: Sequence[Row]) -> Sequence[Rejection]:
         """Write a file for each day of the rows."""
         try:
-            await asyncio.to_thread(self._write, rows)
+            await asyncio.gather(
+                *(asyncio.to_thread(self._write, day, of_day) for day, of_day in _by_day(rows).items())
+            )
         except OSError as error:
             raise StoreAwayError(_told(error)) from error
         return []
@@ -98,15 +101,22 @@ class ParquetSink:
     async def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _write(self, rows: Sequence[Row]) -> None:
-        for day, of_day in _by_day(rows).items():
-            folder = f"{self._root}/date={day.isoformat()}"
-            content = _encoded(of_day)
-            if self._is_local:
-                _write_durably(Path(folder), _name_of(of_day), content)
-            else:
-                with self._files.open_output_stream(f"{folder}/{_name_of(of_day)}") as stream:
-                    stream.write(content)  # seen when it is closed
+    def _write(self, day: date, rows: Sequence[Row]) -> None:
+        folder = f"{self._root}/date={day.isoformat()}"
+        content = _encoded(rows)
+        if self._is_local:
+            self._keep_folder(Path(folder))
+            _write_durably(Path(folder), _name_of(rows), content)
+        else:
+            with self._files.open_output_stream(f"{folder}/{_name_of(rows)}") as stream:
+                stream.write(content)  # seen when it is closed
+
+    def _keep_folder(self, folder: Path) -> None:
+        """Make it, and see to it once that a crash of the machine does not take it away."""
+        if folder not in self._kept or not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            _sync(folder.parent)
+            self._kept.add(folder)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -148,20 +158,21 @@ def _encoded(rows: Sequence[Row]) -> Any:
 
 def _write_durably(folder: Path, name: str, content: Any) -> None:
     """Write and rename, both synced: what is there after a crash of the machine is whole."""
-    folder.mkdir(exist_ok=True)
-    # Readers leave out what begins with a dot.
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".half", delete=False) as half:
-        half.write(content)
-        half.flush()
-        os.fsync(half.fileno())
-    Path(half.name).chmod(0o644)
-    Path(half.name).replace(folder / name)
-    for changed in (folder, folder.parent):
-        place = os.open(changed, os.O_RDONLY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)
+    half = folder / f".{uuid.uuid4().hex}.half"  # readers leave out what begins with a dot
+    with half.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    half.replace(folder / name)
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _told(error: Exception) -> str:

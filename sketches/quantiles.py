@@ -55,13 +55,14 @@ class Quantiles:
         self._lowest = self._levels[0]
         self._least, self._most = math.inf, -math.inf  # of what left the lowest level
 
-    def update(self, value: float) -> None:
-        """Take a value. Raises ValueError when it is no number, or infinite."""
-        if not -math.inf < value < math.inf:
-            raise ValueError("a value must be a finite number")
-        self._lowest.append(value + 0.0)  # -0 becomes 0
-        if len(self._lowest) >= _BUFFER_ITEMS:
-            self._compact()
+    def update(self, *values: float) -> None:
+        """Take values. Raises ValueError at the first that is no number, or infinite."""
+        for value in values:
+            if not -math.inf < value < math.inf:
+                raise ValueError("a value must be a finite number")
+            self._lowest.append(value + 0.0)  # -0 becomes 0
+            if len(self._lowest) >= _BUFFER_ITEMS:
+                self._compact()
 
     def merge(self, other: Self) -> None:
         """Become a sketch of both streams, within the bound; count, least and most are those of both."""

@@ -58,12 +58,14 @@ class Reservoir:
         """How many events there were."""
         return self._seen
 
-    def skips(self) -> bool:
-        """Take an event if it is not to be kept, and say so: it need not be made into bytes then."""
-        if self._seen + 1 < self._next:
-            self._seen += 1
-            return True
-        return False
+    def skip(self, most: int) -> int:
+        """Take the events, up to so many, that are not to be kept; return how many those are.
+
+        They need not be made into bytes.
+        """
+        skipped = min(most, self._next - 1 - self._seen)
+        self._seen += skipped
+        return skipped
 
     def update(self, item: bytes) -> bool:
         """Take an event; return whether it is kept, for now. Raises ValueError where it is too long."""

@@ -55,11 +55,11 @@ class Tally:
             word = OTHERS
         words[word] = words.get(word, 0) + times
 
-    def add_amount(self, amount: float) -> None:
-        """Add an amount to the sum."""
-        if -MOST_AMOUNT <= amount <= MOST_AMOUNT:
-            self._amounts += 1
-            self._hundredths += round(amount * 100)
+    def add_amounts(self, amounts: Iterable[float]) -> None:
+        """Add amounts to the sum."""
+        hundredths = [round(amount * 100) for amount in amounts if -MOST_AMOUNT <= amount <= MOST_AMOUNT]
+        self._amounts += len(hundredths)
+        self._hundredths += sum(hundredths)
 
     def add_distinct(self, group: str, *items: str | None) -> None:
         """Count items among the distinct ones of one of `GROUPS`; None is nobody."""

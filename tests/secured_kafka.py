@@ -38,6 +38,7 @@ USERS = (
     "bridge",
     "sink",
     "clerk",
+    "notifier",
 )
 
 # Starts a second sooner; throughput is nothing here.

@@ -52,12 +52,12 @@ def choose_k(
     Names the knee, where a greater k begins to cost more information than it gains privacy.
     """
     from app.anonymity.choosing import knee_of, points_of
-    from app.anonymity.plots import write_plot
     from app.anonymity.reading import hierarchies_of, target_of
+    from app.plots.privacy import draw_curves
+    from app.plots.style import check_plot_path
 
     for path in plot_paths or ():
-        if path.suffix not in (".png", ".html"):
-            raise ConfigError(f"--plot is {path}; its name must end in .png or .html")
+        check_plot_path(path)
     settings = Settings.from_env(os.environ)
     target = target_of(settings, k=2, l=l, delta=delta)
     rows = _rows(input_path, settings, most_rows)
@@ -68,10 +68,7 @@ def choose_k(
         raise ConfigError(f"{input_path}: {len(rows):,} rows, {len(points)} values of k: {error}") from None
     typer.echo(_table(points, knee, score))
     for path in plot_paths or ():
-        try:
-            write_plot(path, points, score, knee)
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        draw_curves(path, points, score, knee)
         typer.echo(f"drawn: {path}")
     if write_path is not None:
         _write_setting(write_path, knee.k)

@@ -125,26 +125,15 @@ def _in_file(
 
 def _plotter(path: Path) -> "Callable[[Finding], None]":
     """What draws into a file of that name. Raises ConfigError where no such file can be drawn."""
-    if path.suffix not in (".png", ".html"):
-        raise ConfigError(f"--plot is {path}; its name must end in .png or .html")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path} cannot be written: there is no folder {path.parent}")
+    from app.plots.style import check_plot_path
+
+    check_plot_path(path)
 
     def write(finding: "Finding") -> None:
         from app.explaining.drawing import drawing_of
+        from app.plots.evidence import draw_evidence
 
-        drawing = drawing_of(finding)
-        try:
-            if path.suffix == ".png":
-                from app.explaining.png import write_png
-
-                write_png(drawing, path)
-            else:
-                from app.explaining.page import write_page
-
-                write_page(drawing, path)
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        draw_evidence(path, drawing_of(finding))
 
     return write
 

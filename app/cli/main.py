@@ -15,6 +15,7 @@ from app.cli.explain import explain
 from app.cli.gateway import gateway
 from app.cli.kafka import kafka_app
 from app.cli.keys import keys_app
+from app.cli.notify import notify
 from app.cli.privacy import privacy_app
 from app.cli.produce import produce
 from app.cli.profiles import profiles
@@ -54,6 +55,7 @@ for command in (
     gateway,
     simulate,
     bridge,
+    notify,
     produce,
     replay,
     anonymize,

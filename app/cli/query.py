@@ -51,11 +51,11 @@ def query(
     params = {name: value for name, value in asked.items() if value}
     answer = ask(url or publisher_url(Settings.from_env(os.environ)), question, params)
     if plot is not None:
-        from app.cluster_drawing import draw
+        from app.plots.clusters import draw_clusters
 
         if question != "clusters":
             raise ConfigError("--plot draws clusters: `query clusters --plot FILE`")
-        draw(answer["answer"], plot)
+        draw_clusters(plot, answer["answer"])
         typer.echo(f"drawn: {plot}")
     elif as_json:
         typer.echo(msgspec.json.encode(answer).decode())

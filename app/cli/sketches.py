@@ -33,12 +33,20 @@ def accuracy(
     ] = None,
     url: Annotated[str, typer.Option(help="A worker of the publisher; without it the one here.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object with all findings.")] = False,
+    plot_path: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw errors beside what is promised: .png, or .html to read more."),
+    ] = None,
 ) -> None:
     """Compare every sketch with exact counts of a part of the stream: of a file, or of the running publisher.
 
     Exit status 1: a sketch is off by more than chance makes it. 3: a worker is away, and the answer lacks its
     partitions.
     """
+    if plot_path is not None:
+        from app.plots.style import check_plot_path
+
+        check_plot_path(plot_path)
     settings = Settings.from_env(os.environ)
     missing: Sequence[int] = ()
     if input_path is not None:
@@ -52,6 +60,11 @@ def accuracy(
         typer.echo(msgspec.json.encode(report).decode())
     else:
         _print(findings)
+    if plot_path is not None:
+        from app.plots.accuracy import draw_accuracy
+
+        draw_accuracy(plot_path, findings)
+        typer.echo(f"drawn: {plot_path}", err=as_json)
     if broken:
         raise typer.Exit(1)
     if missing:

@@ -84,6 +84,10 @@ class ElasticsearchStore(LocalStore):
         del password
         return ElasticsearchSink(ElasticsearchOptions(url=self.url(port), index=_INDEX, timeout_s=timeout_s))
 
+    def settings(self) -> dict[str, str]:
+        """Without a password."""
+        return {"elasticsearch_url": self.url(None), "elasticsearch_index": _INDEX}
+
     def clear(self) -> None:
         """Neither indices nor template."""
         self.ask("DELETE", f"/{_INDEX}-*")
@@ -92,10 +96,12 @@ class ElasticsearchStore(LocalStore):
     def tokens(self) -> Counter[str]:
         """By search."""
         self.ask("POST", f"/{_INDEX}-*/_refresh")
-        found = json.loads(
-            self.ask("POST", f"/{_INDEX}-*/_search", {"size": 10_000, "_source": ["row_token"]})
-        )
-        return Counter(hit["_source"]["row_token"] for hit in found["hits"]["hits"])
+        query: dict[str, Any] = {"size": 10_000, "_source": False, "sort": ["row_token"]}
+        found: Counter[str] = Counter()
+        while hits := json.loads(self.ask("POST", f"/{_INDEX}-*/_search", query))["hits"]["hits"]:
+            found.update(hit["sort"][0] for hit in hits)
+            query["search_after"] = hits[-1]["sort"]
+        return found
 
     def spoil(self, row: AnonymizedTransaction) -> AnonymizedTransaction:
         """A term that is longer than Lucene's longest."""
@@ -134,6 +140,16 @@ class InfluxStore(LocalStore):
                 timeout_s=timeout_s,
             )
         )
+
+    def settings(self) -> dict[str, str]:
+        """With the token that may do everything."""
+        return {
+            "influxdb_url": self.url(None),
+            "influxdb_org": ORG,
+            "influxdb_token": TOKEN,
+            "influxdb_bucket": _BUCKET,
+            "timestream_retention_days": "3650",  # rows of tests are old
+        }
 
     def clear(self) -> None:
         """No bucket."""
@@ -191,6 +207,10 @@ class ParquetStore(Store):
         """Nobody is asked."""
         del port, password, timeout_s
         return ParquetSink(str(self._folder))
+
+    def settings(self) -> dict[str, str]:
+        """The folder."""
+        return {"parquet_url": str(self._folder)}
 
     def clear(self) -> None:
         """Not even the folder."""

@@ -35,6 +35,10 @@ class Store(ABC):
         """A sink of its own: by another port (a proxy), with another password."""
 
     @abstractmethod
+    def settings(self) -> dict[str, str]:
+        """Those of `worker sink NAME`, by their names in Settings."""
+
+    @abstractmethod
     def clear(self) -> None:
         """Take everything out, the schema included."""
 
@@ -70,13 +74,13 @@ class MongoStore(Store):
     _DATABASE = "bank"
 
     def __init__(self, server: MongoServer) -> None:
-        self._server = server.__enter__()
+        self._server = server
         self.port = server.port
 
     @classmethod
     def start(cls, folder: Path) -> Self:
         """One server for a module."""
-        return cls(MongoServer(folder))
+        return cls(MongoServer(folder).__enter__())
 
     def stop(self) -> None:
         """SIGTERM."""
@@ -86,6 +90,10 @@ class MongoStore(Store):
         """With the test's user."""
         uri = self._server.uri(port) if password is None else self._server.uri(port, password)
         return MongoSink(MongoOptions(uri=uri, database=self._DATABASE, ttl_days=0, timeout_s=timeout_s))
+
+    def settings(self) -> dict[str, str]:
+        """With the test's user."""
+        return {"mongodb_uri": self._server.uri(), "mongodb_database": self._DATABASE}
 
     def clear(self) -> None:
         """No database is left."""

@@ -17,10 +17,13 @@ from tests.proxy import Proxy
 from tests.rows import rows
 
 TIMEOUT_S = 60.0
-STORES = [MongoStore, ElasticsearchStore, InfluxStore, ParquetStore]
+STORES = [
+    pytest.param(kind, id=kind.name, marks=pytest.mark.xdist_group(kind.name))  # stores side by side
+    for kind in (MongoStore, ElasticsearchStore, InfluxStore, ParquetStore)
+]
 
 
-@pytest.fixture(scope="module", params=STORES, ids=lambda store: store.name)
+@pytest.fixture(scope="module", params=STORES)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """One server for all tests of a store."""
     store = request.param.start(tmp_path_factory.mktemp(request.param.name))

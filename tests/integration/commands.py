@@ -24,7 +24,9 @@ def environment(bootstrap: str, **settings: str) -> dict[str, str]:
     }
 
 
-def run(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    env: Mapping[str, str], *arguments: str, timeout_s: float = TIMEOUT_S
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; its output is no terminal."""
     return subprocess.run(
         [sys.executable, "-m", "app", *arguments],
@@ -32,7 +34,7 @@ def run(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[
         cwd=PROJECT_DIR,
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
     )
 

@@ -24,6 +24,8 @@ from tests.gateway import entry, message, running_gateway
 from tests.integration.commands import TIMEOUT_S, environment, run, start
 from tests.leaks import Secret, leaks
 from tests.messages import POISON
+from tests.notifications import Inbox, in_background
+from tests.notifier import committed, notifier
 from tests.pipeline import Pipeline, Worker, location, purchase, wait_until
 from tests.services.mongodb import MongoServer
 
@@ -69,7 +71,7 @@ def test_nothing_of_a_customer_is_where_it_must_not_be(pipeline: Pipeline, tmp_p
     for topic in (pipeline.topics.anonymized_transactions, pipeline.topics.public_statistics):
         wait_until(lambda topic=topic: pipeline.count(topic) > 0, 30, f"something on {topic.name}")  # type: ignore[misc]
     internal = {**internal_places(pipeline, workers, tmp_path), **topics_in(pipeline, "internal", "public")}
-    internal |= stored_in_mongodb(pipeline, tmp_path)
+    internal |= stored_in_mongodb(pipeline, tmp_path) | notifications(pipeline, tmp_path)
     restricted = {**topics_in(pipeline, "restricted"), **files_below(pipeline.state_dir)}
 
     decisions = pipeline.decisions()
@@ -182,6 +184,18 @@ def stored_in_mongodb(pipeline: Pipeline, folder: Path) -> dict[str, bytes]:
             stored = repr(list(rows.find({}))).encode()
         assert worker.terminate() == 0
     return {"mongodb": stored, "sink: log": worker.log.encode(), "migrate": migrated.stdout.encode()}
+
+
+def notifications(pipeline: Pipeline, folder: Path) -> dict[str, bytes]:
+    """What leaves for people, and what the notifier logs."""
+    flagged = pipeline.topics.potential_fraud
+    with in_background(Inbox()) as inbox, notifier(pipeline.own_env, folder, url=inbox.url) as running:
+        wait_until(lambda: committed(pipeline) == pipeline.count(flagged), 30, "people told")
+        assert running.terminate() == 0
+    bodies = b"\n".join(request.body for request in inbox.requests)
+    assert b"transaction.flagged" in bodies
+    assert b"transaction.confirmed" in bodies
+    return {"notifications": bodies, "notifier: log": running.log.encode()}
 
 
 def pages_of(app: str, worker: Worker) -> Iterator[tuple[str, bytes]]:

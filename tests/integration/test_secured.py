@@ -18,6 +18,8 @@ from tests.gateway import entry, running_gateway
 from tests.gateway import message as push_of
 from tests.integration.commands import environment, run
 from tests.mosquitto import BRIDGE, DEVICES, Mosquitto, Publisher
+from tests.notifications import Inbox, flagged, in_background
+from tests.notifier import flag, notifier
 from tests.pipeline import Pipeline, Worker, location, purchase, wait_until
 from tests.rows import records, row
 from tests.secured_kafka import SecuredKafka, Security, make_pki, password
@@ -184,6 +186,22 @@ def test_a_sink_and_its_clerk_need_no_more_than_their_part(
         wait_until(lambda: admin.count(admin.topics.dead_letters) == 3, 30, "a note, and another dead letter")
         assert worker.terminate() == 0
     assert run(as_sink, "tail", "dead_letters", "--from-beginning").returncode == 1
+
+
+@pytest.mark.usefixtures("topics")
+def test_the_notifier_needs_no_more_than_its_part(secured: SecuredKafka, tmp_path: Path) -> None:
+    """One message, and one that is refused."""
+    where = secured.address("sasl_ssl")
+    as_notifier = {**secured.settings("notifier", "sasl_ssl"), "SMARTBANK_KAFKA_BOOTSTRAP": where}
+    with (
+        Pipeline(where, tmp_path, secured.settings("admin", "sasl_ssl")) as admin,
+        in_background(Inbox([200, 400])) as inbox,
+        notifier(as_notifier, tmp_path, url=inbox.url) as running,
+    ):
+        flag(admin, [flagged(1), flagged(2)])
+        wait_until(lambda: admin.count(admin.topics.dead_letters) == 1, 30, "the dead letter")
+        assert running.terminate() == 0
+    assert [request.answer for request in inbox.requests] == [200, 400]
 
 
 def alert(secured: SecuredKafka, security: Security) -> dict[str, str]:

@@ -37,6 +37,11 @@ class MongoServer:
         self._sync = sync
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Of its process, while it runs."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> Self:
         """Start it, with what it kept; return when it answers."""
         self._run("--auth")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.cluster_drawing import draw, figure_of, laid_out
+from app.plots.clusters import draw_clusters, laid_out, page_of
 from sketches.clusters import graph
 from sketches.likeness import Bounds, Likeness
 from sketches.lsh import THRESHOLD
@@ -47,7 +47,7 @@ def test_all_is_in_the_picture() -> None:
 
 def test_names_are_no_tags() -> None:
     """They come from outside."""
-    marks = figure_of(laid_out(card_tests()))["data"][-1]
+    marks = page_of(laid_out(card_tests()))["data"][-1]
     assert all("<b>" not in text and "&lt;b&gt;" in text for text in marks["text"])
 
 
@@ -56,14 +56,14 @@ def test_names_are_no_tags() -> None:
 def test_a_file_is_written(found: dict[str, Any], suffix: str, tmp_path: Path) -> None:
     """Also of nothing."""
     path = tmp_path / f"clusters{suffix}"
-    draw(found, path)
+    draw_clusters(path, found)
     begins = b"\x89PNG" if suffix == ".png" else b"<!doctype html>"
     assert path.read_bytes().startswith(begins)
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     """In one line."""
-    with pytest.raises(ConfigError, match=r"\.png or an \.html"):
-        draw({"nodes": [], "links": []}, tmp_path / "clusters.gif")
+    with pytest.raises(ConfigError, match=r"\.png or \.html"):
+        draw_clusters(tmp_path / "clusters.gif", {"nodes": [], "links": []})
     with pytest.raises(ConfigError, match="cannot be written"):
-        draw({"nodes": [], "links": []}, tmp_path / "absent" / "clusters.png")
+        draw_clusters(tmp_path / "absent" / "clusters.png", {"nodes": [], "links": []})

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sketches.distinct import Distinct, DistinctByKey
+from sketches.distinct import Distinct
+from sketches.moments import SecondMoment
 
 MANY = 60_000  # past the list and the table of coupons: registers
 
@@ -17,16 +18,7 @@ def counted(items: list[str]) -> Distinct:
     return sketch
 
 
-def counted_by_key(events: list[tuple[str, str]], max_keys: int) -> DistinctByKey:
-    """The sketch of some items by key."""
-    sketch = DistinctByKey(max_keys)
-    for key, item in events:
-        sketch.update(key, item)
-    return sketch
-
-
 items = st.lists(st.integers(0, 50).map(str) | st.text(min_size=1, max_size=3), max_size=40)
-events = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 20).map(str)), max_size=40)
 
 
 @given(items, items, st.randoms())
@@ -69,7 +61,7 @@ def test_bytes_are_read_back_as_they_were(count: int) -> None:
 def test_bytes_that_are_none_are_refused(count: int) -> None:
     """Cut off, lengthened, of another sketch, of another version."""
     good = counted([f"{number}" for number in range(count)]).to_bytes()
-    for bad in (b"", b"\x01", good[:-1], good + b"\x00", b"\x02" + good[1:], DistinctByKey(3).to_bytes()):
+    for bad in (b"", b"\x01", good[:-1], good + b"\x00", b"\x02" + good[1:], SecondMoment().to_bytes()):
         with pytest.raises(ValueError, match=r"sketch|bytes"):
             Distinct.from_bytes(bad)
 
@@ -79,32 +71,3 @@ def test_items_are_texts_whatever_they_look_like() -> None:
     assert counted(
         ["7", "007", " 7", "7_0", "70", "nan", "NaN", "1.0", "1.00", ""]
     ).estimate() == pytest.approx(10)
-
-
-@given(events, events, st.integers(1, 4))
-def test_by_key_too_merging_is_counting_both_and_the_newest_keys_stay(
-    one: list[tuple[str, str]], two: list[tuple[str, str]], max_keys: int
-) -> None:
-    """What has no count of its own is counted with the others: nothing is lost, memory is bounded."""
-    merged = counted_by_key(one, max_keys)
-    merged.merge(counted_by_key(two, max_keys))
-    assert merged.to_bytes() == counted_by_key([*two, *one], max_keys).to_bytes()
-    kept = sorted({key for key, _ in [*one, *two]})[-max_keys:]
-    exact = {key: len({item for of, item in [*one, *two] if of == key}) for key in kept}
-    assert merged.estimates() == pytest.approx(exact, rel=1e-6)
-    others = {item for key, item in [*one, *two] if key not in kept}
-    assert merged.others.estimate() == pytest.approx(len(others), rel=1e-6)
-    assert DistinctByKey.from_bytes(merged.to_bytes()).to_bytes() == merged.to_bytes()
-
-
-def test_bounds_on_keys_must_fit() -> None:
-    """At least one, and the same on both sides of a merge; long keys become short."""
-    with pytest.raises(ValueError, match="max_keys"):
-        DistinctByKey(0)
-    with pytest.raises(ValueError, match="merged"):
-        DistinctByKey(1).merge(DistinctByKey(2))
-    sketch = counted_by_key([("x" * 5_000, "1"), ("x" * 5_001, "1"), ("x" * 5_000, "2")], 3)
-    assert sorted(sketch.estimates().values()) == pytest.approx([1, 2])
-    assert len(sketch.to_bytes()) < 400
-    assert sketch.error_bound() == Distinct().error_bound()
-    assert sketch.size_bound_bytes() < 4 * 25_000

@@ -19,7 +19,7 @@ from sources.gateway.tokens import ANYONE, read_tokens
 
 COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
 DOCKERFILE = PROJECT_DIR / "deploy" / "Dockerfile"
-OURS = ("topics", "detector", "publisher", "gateway", "simulator")
+OURS = ("topics", "detector", "publisher", "gateway", "notifier", "simulator")
 
 
 def tool(name: str) -> Path:
@@ -105,9 +105,12 @@ def test_services_start_in_order(services: dict[str, Any]) -> None:
         ("detector", "topics"): "service_completed_successfully",
         ("publisher", "topics"): "service_completed_successfully",
         ("gateway", "topics"): "service_completed_successfully",
+        ("notifier", "topics"): "service_completed_successfully",
         ("simulator", "topics"): "service_completed_successfully",
     }
     assert services["gateway"]["profiles"] == ["gateway"]
+    assert services["notifier"]["profiles"] == ["notify"]
+    assert f":{Settings().notify_web_port}/readyz" in services["notifier"]["healthcheck"]["test"][-1]
     assert services["simulator"]["profiles"] == ["simulate"]
     assert services["detector"]["restart"] == "unless-stopped"
 

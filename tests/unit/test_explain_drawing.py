@@ -10,8 +10,7 @@ from pyproj import Transformer
 
 from app.explaining.drawing import Drawing, Place, circle, drawing_of, place_of
 from app.explaining.finding import Finding
-from app.explaining.page import figure_of, write_page
-from app.explaining.png import write_png
+from app.plots.evidence import draw_evidence, page_of
 from models.judgement import UsedFix
 from tests.explaining import NOON, decision, paper, seen_fix, unseen, used_fix
 
@@ -97,14 +96,14 @@ def test_without_a_circle_the_transaction_is_still_drawn(tmp_path: Path) -> None
         drawn = drawing_of(Finding((of,), ()))
         assert drawn.reach_m is None
         assert drawn.west_m < drawn.transaction.east_m < drawn.east_m
-        write_png(drawn, tmp_path / "drawn.png")
-        write_page(drawn, tmp_path / "drawn.html")
+        draw_evidence(tmp_path / "drawn.png", drawn)
+        draw_evidence(tmp_path / "drawn.html", drawn)
 
 
 def test_a_png_is_one(tmp_path: Path) -> None:
     """Large enough to read; a dollar sign in an id begins no formula."""
     path = tmp_path / "drawn.png"
-    write_png(drawing(transaction_id="$t_{1$"), path)
+    draw_evidence(path, drawing(transaction_id="$t_{1$"))
     content = path.read_bytes()
     assert content.startswith(PNG_SIGNATURE)
     width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
@@ -116,7 +115,7 @@ def test_a_png_is_one(tmp_path: Path) -> None:
 def test_a_page_needs_no_network_and_runs_nothing_from_outside(tmp_path: Path) -> None:
     """The id is text in it, whatever it is; the verdict stands in the title."""
     path = tmp_path / "drawn.html"
-    write_page(drawing(transaction_id="</script><script>alert(1)</script>"), path)
+    draw_evidence(path, drawing(transaction_id="</script><script>alert(1)</script>"))
     page = path.read_text()
     assert "<script>alert(1)" not in page
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
@@ -125,7 +124,7 @@ def test_a_page_needs_no_network_and_runs_nothing_from_outside(tmp_path: Path) -
 
 def test_the_axes_of_a_page_are_metric_and_equal() -> None:
     """The figure that the page draws: the circle is one, and places are metres."""
-    figure = figure_of(drawing())
+    figure = page_of(drawing())
     json.dumps(figure)
     assert figure["layout"]["yaxis"]["scaleanchor"] == "x"
     by_name = {trace["name"]: trace for trace in figure["data"]}

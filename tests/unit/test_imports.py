@@ -19,6 +19,7 @@ ROOMS = (
     "streaming",
     "tables",
     "sinks",
+    "notifications",
     "sources",
     "agents",
     "dashboard",

@@ -1,5 +1,6 @@
 """docs/metrics.md says what the processes show, and Prometheus' own tool finds nothing wrong."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,15 +8,22 @@ from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from prometheus_client import CollectorRegistry, generate_latest
 
 from app.bridge import _pages
 from app.factory import create_detector
 from app.health import event_loop_watch
 from app.metrics_page import process_registry
+from app.notice_reading import DeadLetters, Reading
+from app.notifier import _pages as pages_of_notifier
 from app.publishing import create_publisher
 from app.settings import PROJECT_DIR, Settings
 from app.sink import create_sink
+from notifications.delivery import Delivery, DeliveryOptions
+from notifications.desk import Desk
+from notifications.metrics import NotificationMetrics
+from notifications.receiver import Receiver
 from sources.gateway.metrics import GatewayMetrics
 from sources.intake import Intake
 from sources.iot.bridge import Bridge
@@ -72,8 +80,17 @@ def bridge(_folder: Path, registry: CollectorRegistry) -> None:
     _pages(subscriber, intake, registry, event_loop_watch(registry).finding)  # type: ignore[arg-type]
 
 
+def notifier(_folder: Path, registry: CollectorRegistry) -> None:
+    """As `notify`."""
+    metrics, consumer = NotificationMetrics(registry), create_autospec(AIOKafkaConsumer)
+    letters = DeadLetters(create_autospec(AIOKafkaProducer), "dead_letters", "webhook", registry)
+    reading = Reading(consumer, create_autospec(Desk), {}, frozenset(), letters)
+    delivery = Delivery(create_autospec(Receiver), DeliveryOptions(), metrics, asyncio.Event())
+    pages_of_notifier(registry, event_loop_watch(registry).finding, reading, delivery)  # type: ignore[arg-type]
+
+
 PROCESSES: dict[str, Callable[[Path, CollectorRegistry], None]] = {
-    each.__name__: each for each in (detector, publisher, sink, gateway, bridge)
+    each.__name__: each for each in (detector, publisher, sink, gateway, bridge, notifier)
 }
 
 

@@ -43,7 +43,7 @@ def test_an_hour_names_declared_categories_only_and_all_of_them() -> None:
     for number in range(1000):
         tally.count("flagged" if number % 10 == 0 else "cleared")
         tally.count_word("category", "Fuel" if number % 2 else OTHERS)
-        tally.add_amount(12.5)
+        tally.add_amounts([12.5])
     answer, record = statistics_of(tally, NOON_MS, PLAN)
     assert (answer.epsilon, record.epsilon) == (900.0, 900.0)
     assert record.hour == datetime(2024, 4, 1, 12, tzinfo=UTC)

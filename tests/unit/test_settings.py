@@ -27,6 +27,7 @@ def test_reference_names_every_setting_and_marks_secrets() -> None:
         "SMARTBANK_ELASTICSEARCH_PASSWORD",
         "SMARTBANK_INFLUXDB_TOKEN",
         "SMARTBANK_PARQUET_URL",
+        "SMARTBANK_NOTIFY_URL",
     ]
 
 

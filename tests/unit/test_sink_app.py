@@ -1,9 +1,12 @@
 """How the Faust app of a sink differs from the detector's."""
 
+import dataclasses
+import re
+
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.settings import Settings
+from app.settings import PROJECT_DIR, Settings
 from app.sink import STORES, create_sink, delivery_options, group_of, sink_of
 from streaming.errors import ConfigError
 
@@ -40,3 +43,19 @@ def test_a_missing_setting_is_named(settings: Settings, name: str, told: str) ->
     """Before anything is connected."""
     with pytest.raises(ConfigError, match=told):
         sink_of(settings, name)
+
+
+def test_docs_sinks_names_every_store_and_the_settings_without_which_it_does_not_start() -> None:
+    """In both of its tables; and no setting that does not exist."""
+    text = (PROJECT_DIR / "docs" / "sinks.md").read_text()
+    tables = [
+        re.findall(r"^\| `(\w+)` \|(.*)$", part, re.MULTILINE) for part in text.split("it is away where")
+    ]
+    assert [{name for name, _ in table} & set(STORES) for table in tables] == [set(STORES)] * 2
+    for name in STORES:
+        with pytest.raises(ConfigError) as told:
+            sink_of(Settings(), name)
+        wanted = re.findall(r"SMARTBANK_\w+", str(told.value))[0]
+        assert any(wanted in cells for of, cells in tables[0] if of == name), (name, wanted)
+    known = {f"SMARTBANK_{each.name.upper()}" for each in dataclasses.fields(Settings)}
+    assert set(re.findall(r"SMARTBANK_\w+", text)) <= known

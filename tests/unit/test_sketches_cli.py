@@ -33,10 +33,12 @@ def accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., R
     )
 
 
-def test_all_sketches_run_over_a_file(accuracy: Callable[..., Result]) -> None:
-    """As a table and as JSON."""
-    table = accuracy()
+def test_all_sketches_run_over_a_file(accuracy: Callable[..., Result], tmp_path: Path) -> None:
+    """As a table, as JSON and as a picture."""
+    page = tmp_path / "accuracy.html"
+    table = accuracy("--plot", str(page))
     assert table.exit_code == 0
+    assert "flagged_distinct_people" in page.read_text()
     assert "flagged_distinct_people" in table.stdout
     report = json.loads(accuracy("--json").stdout)
     assert report["ok"]

@@ -23,7 +23,7 @@ def tally_of(stream: list[tuple[str, float, str, str | None]]) -> Tally:
     tally = Tally()
     for event, amount, word, person in stream:
         tally.count(event)
-        tally.add_amount(amount)
+        tally.add_amounts([amount])
         tally.count_word("category", word)
         tally.add_distinct("people", person)
     return tally
@@ -59,7 +59,7 @@ def test_amounts_beyond_all_sense_are_left_out_of_the_mean() -> None:
     tally = Tally()
     assert Tally().average_amount is None
     for amount in (10.25, -0.25, 1e300):
-        tally.add_amount(amount)
+        tally.add_amounts([amount])
     assert tally.average_amount == 5.0
     assert tally.total_amount == 10.0
 

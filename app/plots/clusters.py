@@ -9,14 +9,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.figure import Figure
-from plotly import io
 
-from app.explaining.plot_style import REACH_COLOUR, TRACK_COLOUR, TRANSACTION_COLOUR
-from streaming.errors import ConfigError
+from app.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PALE,
+    PINK,
+    SKY,
+    VERMILION,
+    Page,
+    new_page,
+    new_picture,
+    write_plot,
+)
 
 _APART: Final = 1.0
 """Between neighbours on a circle; all else follows."""
-_PALETTE: Final = ("#0072b2", TRANSACTION_COLOUR, REACH_COLOUR, "#cc79a7", "#e69f00", "#56b4e9")
+_PALETTE: Final = (BLUE, VERMILION, GREEN, PINK, ORANGE, SKY)
+
+
+_SUBTITLE: Final = (
+    "Each colour is a cluster. Lines join equal transactions, dashed ones similar ones; a large dot is the"
+    " oldest of its kind."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +57,10 @@ class ClusterPicture:
     """Two dots, and their likeness."""
 
 
-def draw(graph: Mapping[str, Any], path: Path) -> None:
-    """Draw the answer to the question `clusters` as a .png or .html file.
-
-    Raises ConfigError where the name ends otherwise, or the file cannot be written.
-    """
-    writers = {".png": _write_png, ".html": _write_page}
-    write = writers.get(path.suffix.lower())
-    if write is None:
-        raise ConfigError(f"{path}: a picture is a .png or an .html file")
-    try:
-        write(laid_out(graph), path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+def draw_clusters(path: Path, graph: Mapping[str, Any]) -> None:
+    """Draw the answer to the question `clusters` into a .png or .html file. Raises ConfigError."""
+    picture = laid_out(graph)
+    write_plot(path, picture=lambda: _picture(picture), page=lambda: page_of(picture))
 
 
 def laid_out(graph: Mapping[str, Any]) -> ClusterPicture:
@@ -122,15 +129,15 @@ def _told(node: Mapping[str, Any]) -> str:
     )
 
 
-def _write_png(picture: ClusterPicture, path: Path) -> None:
-    figure = Figure(figsize=(9, 9), layout="constrained")
+def _picture(picture: ClusterPicture) -> Figure:
+    figure = new_picture(9, 9, title=picture.title, subtitle=_SUBTITLE)
     axes = figure.add_subplot()
     for source, target, likeness in picture.lines:
         ends = picture.dots[source], picture.dots[target]
         axes.plot(
             [dot.x for dot in ends],
             [dot.y for dot in ends],
-            color=TRACK_COLOUR,
+            color=PALE,
             linewidth=1,
             linestyle="-" if likeness == 1 else "--",
             zorder=1,
@@ -144,20 +151,13 @@ def _write_png(picture: ClusterPicture, path: Path) -> None:
             c=[dot.colour for dot in dots],
             zorder=2 + is_hub,
         )
-    axes.set_aspect("equal")
+    axes.set_aspect("equal", anchor="N")
     axes.axis("off")
-    axes.set_title(picture.title, fontsize=11, loc="left", parse_math=False)
-    figure.savefig(path, format="png", dpi=130, bbox_inches="tight")
+    return figure
 
 
-def _write_page(picture: ClusterPicture, path: Path) -> None:
-    """The page holds its script: some 5 MB, and needs no network."""
-    config = {"displaylogo": False, "scrollZoom": True}
-    path.write_text(io.to_html(figure_of(picture), include_plotlyjs=True, config=config), encoding="utf-8")
-
-
-def figure_of(picture: ClusterPicture) -> dict[str, Any]:
-    """The figure in plotly's own terms."""
+def page_of(picture: ClusterPicture) -> Page:
+    """A page that names each transaction under the pointer."""
     dots = picture.dots
     traces: list[dict[str, Any]] = []
     for name, dash, wanted in (("equal", "solid", True), ("alike", "dash", False)):
@@ -167,7 +167,7 @@ def figure_of(picture: ClusterPicture) -> dict[str, Any]:
             if (likeness == 1) == wanted:
                 xs += [dots[source].x, dots[target].x, None]
                 ys += [dots[source].y, dots[target].y, None]
-        line = {"color": TRACK_COLOUR, "width": 1, "dash": dash}
+        line = {"color": PALE, "width": 1, "dash": dash}
         traces.append(
             {
                 "type": "scatter",
@@ -196,10 +196,10 @@ def figure_of(picture: ClusterPicture) -> dict[str, Any]:
         }
     )
     axis = {"visible": False}
-    layout = {
-        "title": {"text": escape(picture.title), "font": {"size": 15}},
-        "xaxis": axis,
-        "yaxis": axis | {"scaleanchor": "x"},
-        "hovermode": "closest",
-    }
-    return {"data": traces, "layout": layout}
+    return new_page(
+        traces,
+        title=picture.title,
+        subtitle=_SUBTITLE,
+        xaxis=axis,
+        yaxis=axis | {"scaleanchor": "x"},
+    )
