@@ -50,6 +50,16 @@ def test_every_alert_is_seen_to_fire_and_to_be_silent(rules_file: Path) -> None:
 
 
 @each_rules_file
+def test_every_metric_exists(rules_file: Path) -> None:
+    """By docs/metrics.md, which is held to the processes: an alert on another one would never fire."""
+    page = (PROJECT_DIR / "docs" / "metrics.md").read_text()
+    documented = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+    named = set(re.findall(r"\bsmartbank_\w+", rules_file.read_text()))
+    assert named
+    assert {name.removesuffix("_bucket") for name in named} <= documented
+
+
+@each_rules_file
 def test_every_alert_has_a_section_in_the_runbook(rules_file: Path) -> None:
     """Which is the one that it links to."""
     rules = rules_file.read_text()
