@@ -98,7 +98,7 @@ up: $(TOKEN_KEY) $(GATEWAY_TOKENS) ## Kafka and the detector in Docker (COMPOSE_
 	$(COMPOSE) up --build --detach
 
 down: ## Stop what `make up` started; topics and tables stay
-	$(COMPOSE) --profile simulate --profile gateway down
+	$(COMPOSE) --profile '*' down
 
 clean: ## Stop the local Kafka; delete .venv, .run (its data too) and caches
 	@if [ -x $(BIN)/python ] && [ -d .run/kafka ]; then $(BIN)/python -m app kafka stop; fi
