@@ -25,6 +25,7 @@ _WGS84: Final = Geod(ellps="WGS84")
 _CORNERS: Final = 90
 _WIDEST_M: Final = 2_000_000.0  # a wider circle says nothing on a map, and may hold a pole
 _NEAR_MS: Final = 600_000
+_SAME_MS: Final = 20  # the detector keeps times to 1/32 s
 
 
 def told(line: FlaggedTransaction) -> dict[str, Any]:
@@ -38,9 +39,13 @@ def told(line: FlaggedTransaction) -> dict[str, Any]:
 
 
 def drawn(line: FlaggedTransaction, fixes: Sequence[Fix]) -> dict[str, Any]:
-    """The exact evidence: figures, the fixes that were used and refused, the path within ten minutes."""
+    """The exact evidence: figures, the fixes that were used and refused, the path within ten minutes.
+
+    As in `explain`, what was refused is no part of the path.
+    """
     radius_m = reach_m(line)
     moment_ms = _ms(line.transaction_time)
+    refused_ms = [_ms(fix.event_time) for fix in line.refused]
     at_least = "at least " if is_reach_a_least(line) else ""
     return {
         "required_m": line.required_m,
@@ -57,6 +62,7 @@ def drawn(line: FlaggedTransaction, fixes: Sequence[Fix]) -> dict[str, Any]:
             [fix.time_ms, fix.latitude_deg, fix.longitude_deg]
             for fix in fixes
             if abs(fix.time_ms - moment_ms) <= _NEAR_MS
+            and all(abs(fix.time_ms - other_ms) > _SAME_MS for other_ms in refused_ms)
         ],
     }
 

@@ -43,7 +43,7 @@ _ROLES: Final[Mapping[Role, str]] = {
 }
 _FIGURES: Final = (
     ("devices", "Devices", "reported {lately}"),
-    ("locations", "Locations a second", "in the last half minute"),
+    ("locations", "Locations per second", "of late"),
     ("transactions", "Transactions", "judged {lately}"),
     ("flagged", "Flagged", "{lately}; bars: by minute"),
     ("confirmed", "Confirmed", "final {lately}"),

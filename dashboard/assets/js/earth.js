@@ -122,7 +122,7 @@ export const EarthLayer = CanvasLayer.extend({
       if (at > height) break;
       context.moveTo(0, at);
       context.lineTo(width, at);
-      labels.push([`${Math.abs(n * step).toFixed(digits)}° ${n < 0 ? "S" : "N"}`, width - pad - 58, at - 4]);
+      labels.push([`${Math.abs(n * step).toFixed(digits)}° ${n < 0 ? "S" : "N"}`, pad + 6, at - 4]);
     }
     context.strokeStyle = colour("graticule");
     context.globalAlpha = 0.28;

@@ -46,7 +46,8 @@ export function createEvidence(map, { onClose, onDevice }) {
       element("p", { className: "why" }, shown.why),
       meters(shown, flag),
       element("ul", { className: "reasons", "aria-label": "Reasons" }, ...reasons),
-      element("p", { className: "stage" }, `${shown.stage} ${shown.headline}.`),
+      element("p", { className: "stage" }, shown.stage),
+      element("p", { className: "stage" }, `Verdict: ${shown.headline}.`),
     ];
     if (shown.figures) parts.push(terms(shown), who(flag));
     return element("div", { className: "body" }, ...parts);

@@ -46,7 +46,7 @@ export function createFigures() {
       ["with a high value", told.high_value_people],
       ["merchants", told.merchants],
     ].map(([name, amount]) => element("span", {}, element("b", {}, inCount(amount)), ` ${name}`));
-    publisher.replaceChildren(element("span", {}, "Today, by the publisher’s sketches:"), ...parts);
+    publisher.replaceChildren(element("span", {}, "Today, by the publisher:"), ...parts);
     if (top) publisher.append(element("span", {}, "most in ", element("b", {}, top)));
   }
 }

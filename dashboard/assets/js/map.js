@@ -10,9 +10,10 @@ const SIMPLE_MOTION = matchMedia("(prefers-reduced-motion: reduce)");
 
 export function createMap(store, options, { onDevice, onFlag }) {
   const empty = document.getElementById("map-empty");
-  const map = L.map("map", { center: [25, 0], zoom: 2, minZoom: 1, maxZoom: 19, worldCopyJump: true, zoomAnimation: !SIMPLE_MOTION.matches, fadeAnimation: false, attributionControl: true, zoomSnap: 0.5 });
+  const map = L.map("map", { center: [25, 0], zoom: 2, minZoom: 1, maxZoom: 19, worldCopyJump: true, zoomAnimation: !SIMPLE_MOTION.matches, fadeAnimation: false, zoomControl: false, zoomSnap: 0.5 });
+  L.control.zoom({ position: "topright" }).addTo(map);
   map.attributionControl.setPrefix(false);
-  L.control.scale({ maxWidth: 140 }).addTo(map);
+  L.control.scale({ maxWidth: 140, imperial: false }).addTo(map);
   for (const [pane, level] of [["earth", 150], ["evidence", 420], ["devices", 430]]) map.createPane(pane).style.zIndex = level;
   const earth = new EarthLayer({ pane: "earth" }, Boolean(options.tiles)).addTo(map);
   if (options.tiles) L.tileLayer(options.tiles, { attribution: options.attribution, maxZoom: 19 }).addTo(map);
@@ -65,7 +66,7 @@ export function createMap(store, options, { onDevice, onFlag }) {
     if (!fit) return;
     const bounds = L.latLngBounds([]);
     for (const layer of layers) if (!layer.options.isBeside) bounds.extend(layer.getBounds?.() ?? layer.getLatLng());
-    if (bounds.isValid()) map.fitBounds(bounds, { padding: [40, 40], maxZoom: 16, animate: !SIMPLE_MOTION.matches });
+    if (bounds.isValid()) map.fitBounds(bounds, { padding: [40, 40], maxZoom: options.role === "desk" ? 16 : 11, animate: !SIMPLE_MOTION.matches });
   }
 
   return {
@@ -81,10 +82,12 @@ export function createMap(store, options, { onDevice, onFlag }) {
     },
     showEvidence(shown) {
       evidence = shown;
+      map.getPane("devices").style.opacity = 0.4;
       drawEvidence({ fit: true });
     },
     hideEvidence() {
       evidence = null;
+      map.getPane("devices").style.opacity = 1;
       drawEvidence({ fit: false });
     },
     restyle() {
