@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import msgspec
 
-from app.queries import QUERY_PATH
 from app.settings import Settings
 from streaming.errors import ConfigError, RetryableError
+
+QUERY_PATH: Final = "/query"
 
 _TIMEOUT_S = 30.0
 

@@ -68,7 +68,12 @@ class BoardReader:
         while True:
             try:
                 await self._read()
-            except Exception as error:  # noqa: BLE001 (whatever it is: pages say that they are not live)
+            except (
+                Exception,
+                asyncio.CancelledError,
+            ) as error:  # whatever it is: pages say that they are not live
+                if _is_cancelled():
+                    raise
                 if self._live.kafka != "away":
                     log.warning("Kafka is away, pages say so: %r", error)
                 self._live.kafka = "away"
@@ -149,3 +154,9 @@ class BoardReader:
     def _heard_ms(self, timestamp_ms: int, now_ms: int) -> int:
         """When it came to Kafka; a record of another time, which `produce` makes of a file, comes now."""
         return timestamp_ms if now_ms - self._history_ms < timestamp_ms <= now_ms else now_ms
+
+
+def _is_cancelled() -> bool:
+    """Whether we were: aiokafka's consumer raises CancelledError, too, where it is stopped without Kafka."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
