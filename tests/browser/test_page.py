@@ -17,8 +17,8 @@ pytestmark = pytest.mark.kafka
 
 Theme = Literal["light", "dark"]
 
-SEEN_TIMEOUT_MS = 20_000
 _NUMBERS = itertools.count(1)
+expect.set_options(timeout=60_000)  # a busy machine is no mistake of the page
 
 
 @pytest.fixture
@@ -42,27 +42,27 @@ def line_of(window: Window, shop: str) -> playwright.Locator:
 
 def test_what_is_flagged_is_seen(window: Window, pipeline: Pipeline, shop: str) -> None:
     """As it happens, and confirmed when it is final. How long it takes is printed; the bench measures it."""
-    expect(line_of(window, shop)).to_be_visible(timeout=SEEN_TIMEOUT_MS)
+    expect(line_of(window, shop)).to_be_visible()
     now_ms = int(time.time() * 1000)
     pipeline.produce([purchase("t-timed", shop, now_ms, lat=37.45, lon=-121.95, Merchant="Timed")])
-    expect(line_of(window, "Timed")).to_be_visible(timeout=SEEN_TIMEOUT_MS)
+    expect(line_of(window, "Timed")).to_be_visible()
     print(f"seen {time.time() * 1000 - now_ms:.0f} ms after it was sent")
     pipeline.produce([location(shop, int(time.time() * 1000) + 4000)])  # the time of the stream goes on
-    expect(line_of(window, shop)).to_contain_text("Confirmed", timeout=SEEN_TIMEOUT_MS)
+    expect(line_of(window, shop)).to_contain_text("Confirmed")
     assert window.tab.locator("#figure-flagged").inner_text() != "0"
 
 
 def test_the_evidence_is_told_and_drawn(window: Window, shop: str) -> None:
     """Words, bars and figures; on the map the path, the circle and the transaction. Escape closes it."""
-    line_of(window, shop).click(timeout=SEEN_TIMEOUT_MS)
+    line_of(window, shop).click()
     evidence = window.tab.locator("#evidence")
-    expect(evidence).to_contain_text("the phone needed to travel at least", timeout=SEEN_TIMEOUT_MS)
+    expect(evidence).to_contain_text("the phone needed to travel at least")
     expect(evidence.locator(".meter")).to_have_count(4)
     evidence.locator("summary").click()
     expect(evidence).to_contain_text("allowed speed")
     assert window.tab.locator(".leaflet-evidence-pane path").count() >= 4
     expect(window.tab.locator("#chart-device")).to_contain_text(shop)
-    expect(window.tab.locator("#chart .trace.scatter")).to_have_count(2, timeout=SEEN_TIMEOUT_MS)
+    expect(window.tab.locator("#chart .trace.scatter")).to_have_count(2)
     window.shoot("evidence")
     window.tab.keyboard.press("Escape")
     expect(evidence).to_be_hidden()
@@ -71,7 +71,7 @@ def test_the_evidence_is_told_and_drawn(window: Window, shop: str) -> None:
 
 def test_the_list_is_filtered(window: Window, shop: str) -> None:
     """By text, state and reason, and put together again."""
-    expect(line_of(window, shop)).to_be_visible(timeout=SEEN_TIMEOUT_MS)
+    expect(line_of(window, shop)).to_be_visible()
     tab = window.tab
     tab.locator("#filter-text").fill("no such thing")
     expect(tab.locator("#flags-empty")).to_be_visible()
@@ -88,7 +88,7 @@ def test_the_list_is_filtered(window: Window, shop: str) -> None:
 
 def test_it_is_used_by_keyboard_alone(window: Window, shop: str) -> None:
     """Past the map to the list, through it, into the evidence and back; the theme, too."""
-    expect(line_of(window, shop)).to_be_visible(timeout=SEEN_TIMEOUT_MS)
+    expect(line_of(window, shop)).to_be_visible()
     tab = window.tab
     tab.keyboard.press("Tab")
     expect(tab.locator(".skip")).to_be_focused()
@@ -100,7 +100,7 @@ def test_it_is_used_by_keyboard_alone(window: Window, shop: str) -> None:
     expect(tab.locator(".flag").last).to_be_focused()
     tab.keyboard.press("Home")
     tab.keyboard.press("Enter")
-    expect(tab.locator("#evidence .why")).to_be_visible(timeout=SEEN_TIMEOUT_MS)
+    expect(tab.locator("#evidence .why")).to_be_visible()
     expect(tab.locator("#evidence")).to_be_focused()
     tab.keyboard.press("Escape")
     tab.locator("#theme").focus()
@@ -116,8 +116,8 @@ def test_nothing_keeps_people_out(window: Window, shop: str, axe: str, theme: Th
     """What axe-core finds by WCAG 2.2 AA, contrast among it, with the evidence open."""
     tab = window.tab
     tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    line_of(window, shop).click(timeout=SEEN_TIMEOUT_MS)
-    expect(tab.locator("#evidence .why")).to_be_visible(timeout=SEEN_TIMEOUT_MS)
+    line_of(window, shop).click()
+    expect(tab.locator("#evidence .why")).to_be_visible()
     expect(tab.locator("html")).to_have_attribute("data-theme", theme)
     tab.evaluate(axe)
     found = tab.evaluate(
@@ -134,8 +134,8 @@ def test_it_fits_a_phone(chromium: playwright.Browser, page: Page, shop: str) ->
     )
     with phone as context:
         window = opened_in(context, page)
-        line_of(window, shop).tap(timeout=SEEN_TIMEOUT_MS)
-        expect(window.tab.locator("#evidence .why")).to_be_in_viewport(timeout=SEEN_TIMEOUT_MS)
+        line_of(window, shop).tap()
+        expect(window.tab.locator("#evidence .why")).to_be_in_viewport()
         assert window.tab.evaluate("document.documentElement.scrollWidth") == 390
         window.shoot("phone")
         assert window.complaints == []
@@ -148,5 +148,5 @@ def test_a_lost_connection_is_told(chromium: playwright.Browser, pipeline: Pipel
         page.wait_ready()
         window = opened_in(context, page)
         page.process.kill()
-        expect(window.tab.locator("#banner")).to_contain_text("Connection lost", timeout=SEEN_TIMEOUT_MS)
+        expect(window.tab.locator("#banner")).to_contain_text("Connection lost")
         expect(window.tab.locator("#stream-state")).to_have_text("Reconnecting…")

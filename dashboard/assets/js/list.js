@@ -51,14 +51,15 @@ export function createList(store, { onOpen, onFilter }) {
       before = row.item;
       flag.isNew = false;
     }
-    if (!list.querySelector("[tabindex='0']")) list.querySelector("button")?.setAttribute("tabindex", "0");
+    // One stop for Tab: where the focus is, else the latest line.
+    if (!list.contains(document.activeElement)) stopAt(list.querySelector("button"));
   }
 
   function made(flag) {
     const held = list.contains(document.activeElement) && document.activeElement.dataset.id === flag.id;
     const button = element(
       "button",
-      { type: "button", className: flag.isNew ? "flag fresh" : "flag", tabindex: "-1", "aria-expanded": String(flag.id === openId), "data-id": flag.id },
+      { type: "button", className: flag.isNew ? "flag fresh" : "flag", tabindex: held ? "0" : "-1", "aria-expanded": String(flag.id === openId), "data-id": flag.id },
       eventChip(flag.event),
       element("span", { className: "what" }, [flag.amount, flag.merchant ?? flag.category].filter(Boolean).join(" · ")),
       element("time", { dateTime: new Date(flag.time).toISOString() }, (flag.merchant === null ? inMinutes : inClock)(flag.time)),
@@ -110,9 +111,13 @@ export function createList(store, { onOpen, onFilter }) {
 
   function focus(button) {
     if (!button) return;
-    list.querySelector("[tabindex='0']")?.setAttribute("tabindex", "-1");
-    button.setAttribute("tabindex", "0");
+    stopAt(button);
     button.focus();
+  }
+
+  function stopAt(button) {
+    for (const other of list.querySelectorAll("[tabindex='0']")) other.setAttribute("tabindex", "-1");
+    button?.setAttribute("tabindex", "0");
   }
 
   list.addEventListener("click", (event) => {
