@@ -188,7 +188,7 @@ def _flags(*, exact: bool) -> Component:
         dcc.Input(
             id="filter-text",
             type="search",
-            placeholder="Device, card, merchant" if exact else "Device or category",
+            placeholder="Device, card, shop" if exact else "Device or category",
             className="search",
             persistence=False,
         ),
