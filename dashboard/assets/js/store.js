@@ -18,6 +18,7 @@ export function createStore(options) {
       if (changes.reset) {
         store.devices.clear();
         store.flags.clear();
+        store.cells = [];
       }
       if (changes.cells) store.cells = changes.cells;
       for (const [id, rows] of changes.devices ?? []) take(id, rows);
