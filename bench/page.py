@@ -1,5 +1,6 @@
 """The live page in Chromium: how soon it is seen, a flag on it, and what it holds after an hour."""
 
+import re
 import shutil
 import statistics
 import sys
@@ -104,9 +105,7 @@ def _render_ms(browser: Browser, url: str) -> float:
         tab = context.new_page()
         began_s = time.monotonic()
         tab.goto(url, wait_until="commit")
-        tab.wait_for_function(
-            "document.getElementById('figure-devices')?.textContent.length > 1", timeout=60_000
-        )
+        tab.locator("#figure-devices", has_text=re.compile(r"\d")).wait_for(timeout=60_000)
         return (time.monotonic() - began_s) * 1000
 
 
