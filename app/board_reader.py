@@ -20,10 +20,11 @@ from streaming.errors import RecordError, RetryableError
 log = logging.getLogger(__name__)
 
 _POLL_MS: Final = 100
+_PAUSE_S: Final = 0.03  # many small fetches cost more than the records in them
 _PROBE_EVERY_S: Final = 2.0
 _PROBE_TIMEOUT_S: Final = 5.0
 _AGAIN_S: Final = 1.0
-_MOST_RECORDS: Final = 2000  # at a time, so that pages are served between
+_MOST_RECORDS: Final = 5000  # at a time, so that pages are served between
 _OPTIONS: Final = {
     "fetch_max_wait_ms": 100,
     "max_partition_fetch_bytes": 4 * 1024 * 1024,
@@ -96,7 +97,7 @@ class BoardReader:
                 if time.monotonic() - probed_s > _PROBE_EVERY_S:
                     await self._probe(consumer, tps)
                     probed_s = time.monotonic()
-                await asyncio.sleep(0)
+                await asyncio.sleep(_PAUSE_S)
 
     async def _partitions(self) -> list[TopicPartition]:
         """All partitions of the topics. Raises RetryableError where one is not there yet."""

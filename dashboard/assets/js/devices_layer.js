@@ -3,6 +3,8 @@ import { CanvasLayer, colour } from "./canvas_layer.js";
 
 const REACH_PX = 14;
 const TURN = Math.PI * 2;
+const MANY = 300; // devices: then trails are short, and the map still moves
+const SHORT_TRAIL = 6;
 const TRAIL_PARTS = [0.12, 0.26, 0.5]; // how strong a trail is, from its older third to its newest
 
 // What is faster than any airliner is an error of the receiver, and no path.
@@ -58,10 +60,11 @@ export const DevicesLayer = CanvasLayer.extend({
   _drawTrails(context, { scale, x, y }, devices, paint) {
     context.lineWidth = 1.6;
     context.lineJoin = context.lineCap = "round";
+    const kept = devices.length > MANY ? SHORT_TRAIL : Infinity;
     TRAIL_PARTS.forEach((strength, part) => {
       context.beginPath();
       for (const { trail } of devices) {
-        const first = Math.floor((trail.length * part) / 3), last = Math.floor((trail.length * (part + 1)) / 3);
+        const first = Math.max(Math.floor((trail.length * part) / 3), trail.length - kept), last = Math.floor((trail.length * (part + 1)) / 3);
         let isAt = false;
         for (let n = Math.max(first, 1); n < last; n += 1) {
           const from = trail[n - 1], to = trail[n];

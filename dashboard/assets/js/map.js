@@ -22,7 +22,7 @@ export function createMap(store, options, { onDevice, onFlag }) {
     requestIdleCallback(async () => earth.setLand(await readLand()), { timeout: 1500 });
   }
   const Devices = options.role === "desk" ? DevicesLayer : CellsLayer;
-  const devices = new Devices(store, { pane: "devices" }).addTo(map);
+  const devices = new Devices(store, { pane: "devices", padding: 0.15 }).addTo(map);
   const drawn = L.layerGroup().addTo(map);
   let evidence = null, hasView = false;
 
