@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import msgspec
 
-from app.queries import QUERY_PATH
 from app.settings import Settings
 from streaming.errors import ConfigError, RetryableError
+
+QUERY_PATH: Final = "/query"
 
 _TIMEOUT_S = 30.0
 
@@ -24,20 +25,22 @@ def publisher_url(settings: Settings) -> str:
 
 def ask(url: str, question: str, params: Mapping[str, str]) -> dict[str, Any]:
     """Return a worker's answer. Raises ConfigError where it refuses, RetryableError where nobody is there."""
-    return asyncio.run(_ask(f"{url.rstrip('/')}{QUERY_PATH}/{question}", params))
+    return asyncio.run(answer(url, question, params))
 
 
-async def _ask(url: str, params: Mapping[str, str]) -> dict[str, Any]:
+async def answer(base_url: str, question: str, params: Mapping[str, str]) -> dict[str, Any]:
+    """The same, where a loop runs."""
+    url = f"{base_url.rstrip('/')}{QUERY_PATH}/{question}"
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(url, params=params) as response,
         ):
-            answer: dict[str, Any] = msgspec.json.decode(await response.read())
+            told: dict[str, Any] = msgspec.json.decode(await response.read())
             if response.status != 200:
-                raise ConfigError(str(answer.get("error", f"HTTP status {response.status}")))
-            return answer
+                raise ConfigError(str(told.get("error", f"HTTP status {response.status}")))
+            return told
     except (aiohttp.ClientError, TimeoutError) as error:
         raise RetryableError(
             f"no publisher answers at {url}: {error or 'it took too long'}:"

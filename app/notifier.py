@@ -19,7 +19,6 @@ from prometheus_client import CollectorRegistry
 from app.broker_client import explained, silent_client_logs
 from app.checked_app import check_start
 from app.connection import Connection, connection_of
-from app.explaining.words import reason_in_words
 from app.health import event_loop_watch, running
 from app.metrics_page import process_registry
 from app.notice_reading import DeadLetters, Reading, ReadNotice
@@ -27,6 +26,7 @@ from app.receivers import receiver_of
 from app.settings import Settings
 from app.topics import Topics, topics_of
 from app.web_server import pages_of, serving
+from detection.words import reason_in_words
 from models.card_testing_alert import CardTestingAlert
 from models.flagged_transaction import FlaggedTransaction
 from notifications.delivery import Delivery, DeliveryOptions, StoppedError

@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from typing import Any, get_args
 
 import faust
 import msgspec
 
+from app.asking import QUERY_PATH
 from app.gathering import PEER_PATH, Gatherer
 from sketches.questions import QUESTIONS, Asked, Gathered, Question, Table
-
-QUERY_PATH: Final = "/query"
 
 
 def serve_queries(app: faust.App, gatherer: Gatherer, *, pane_ms: int) -> None:

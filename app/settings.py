@@ -513,6 +513,51 @@ class Settings:
     notify_mail_from: str = _setting("", "Sender of the mails.")
     notify_mail_to: str = _setting("", "Their recipients, with commas in between.")
     notify_web_port: int = _setting(6064, "Port of the notifier's /metrics, /livez and /readyz. 0: none.")
+    dashboard_host: str = _setting(
+        "127.0.0.1", "Address at which the live page is served (docs/dashboard.md)."
+    )
+    dashboard_port: int = _setting(8050, "Its port. 0: a free one.")
+    dashboard_token_file: str = _setting(
+        "",
+        "File of lines desk:TOKEN and analyst:TOKEN, with which people sign in. Empty: nobody needs to, which"
+        " only an address of this machine allows.",
+    )
+    dashboard_open_role: Literal["desk", "analyst"] = _setting(
+        "desk", "What everybody on this machine is, where nobody signs in."
+    )
+    dashboard_proxy_header: str = _setting(
+        "", "Header in which a proxy that signs people in says desk or analyst. Empty: none is believed."
+    )
+    dashboard_trusted_proxies: str = _setting(
+        "",
+        "Addresses or networks of such proxies, with commas; from any other the header counts for nothing.",
+    )
+    dashboard_history_s: float = _setting(
+        3600.0,
+        "The page begins so long ago, and forgets what is older. Higher: more to read at the start.",
+        least=60,
+    )
+    dashboard_max_devices: int = _setting(
+        2000, "Devices on the page; then the one that was silent longest goes. Each takes 15 kB.", least=1
+    )
+    dashboard_max_flagged: int = _setting(
+        500, "Flagged transactions on the page; then the oldest goes.", least=1, most=5000
+    )
+    dashboard_max_pages: int = _setting(
+        32, "Pages that may be open at a time; each takes a thread.", least=1, most=1000
+    )
+    dashboard_push_interval_s: float = _setting(
+        0.2, "A page hears of changes as often. Lower: sooner, more work for browsers.", least=0.02
+    )
+    dashboard_cell_km: float = _setting(
+        5.0, "Width of the cells in which analysts see places. Higher: more private.", least=1, most=1000
+    )
+    dashboard_tiles_url: str = _setting(
+        "",
+        "Map tiles, https://HOST/{z}/{x}/{y}.png: browsers ask HOST for the part of the map that they show."
+        " Empty: coasts and borders only, from this machine.",
+    )
+    dashboard_tiles_attribution: str = _setting("", "What the tiles' owner wants to have named on the map.")
 
     web_host: str = _setting(
         "127.0.0.1", "Address of the web server of a worker, gateway, bridge or notifier (/metrics)."

@@ -139,7 +139,7 @@ def _plotter(path: Path) -> "Callable[[Finding], None]":
 
 
 def _print_refusal(transaction_id: str, refusal: "Refusal") -> None:
-    from app.explaining.words import printable
+    from detection.words import printable
 
     _stdout().print(
         f"{printable(transaction_id)}: no verdict. Its record, {refusal.place}, was put aside as"
@@ -149,7 +149,7 @@ def _print_refusal(transaction_id: str, refusal: "Refusal") -> None:
 
 
 def _print_finding(finding: "Finding") -> None:
-    from app.explaining import words
+    from detection import words
 
     decision, console = finding.decision, _stdout()
     console.print(
@@ -215,7 +215,7 @@ def _print_fixes(console: Console, fixes: "tuple[ShownFix, ...]") -> None:
 
 
 def _history(history: "tuple[Decision, ...]") -> Table:
-    from app.explaining import words
+    from detection import words
 
     table = Table(
         _right("revision"),

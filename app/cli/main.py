@@ -8,6 +8,7 @@ from rich.console import Console
 from app.cli.anonymize import anonymize
 from app.cli.bridge import bridge
 from app.cli.choose_k import choose_k
+from app.cli.dashboard import dashboard
 from app.cli.dead_letters import dead_letters_app
 from app.cli.demo import demo
 from app.cli.doctor import doctor
@@ -53,6 +54,7 @@ cli.add_typer(privacy_app, name="privacy")
 for command in (
     demo,
     gateway,
+    dashboard,
     simulate,
     bridge,
     notify,

@@ -13,7 +13,7 @@ from typing import Final
 from pyproj import Geod
 
 from app.explaining.finding import Finding, Role, ShownFix
-from app.explaining.words import (
+from detection.words import (
     apart_in_words,
     distance_in_words,
     headline,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.explaining.words import reason_in_words
+from detection.words import reason_in_words
 from models.flagged_transaction import FlaggedTransaction
 from notifications.notice import notice_of_flagged
 from notifications.signature import secrets_of, signature

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.explaining.words import REASONS, reason_in_words
+from detection.words import REASONS, reason_in_words
 from models.card_testing_alert import CardTestingAlert, NearIdentical
 from models.flagged_transaction import FlaggedTransaction
 from models.judgement import UsedFix

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.decision import Decision
+from models.flagged_transaction import FlaggedTransaction
+from models.judgement import Judgement
 
 REASONS: Final[Mapping[str, str]] = {
     "within_reach": "The phone could have been there.",
@@ -53,7 +55,7 @@ class Figure:
     meaning: str
 
 
-def headline(decision: Decision) -> str:
+def headline(decision: Decision | FlaggedTransaction) -> str:
     """Verdict and where it comes from: `flagged (final, revision 2, profile envelope version 1)`."""
     verdict = "no location" if decision.verdict == "no_location" else decision.verdict
     return (
@@ -62,7 +64,7 @@ def headline(decision: Decision) -> str:
     )
 
 
-def in_words(decision: Decision) -> str:
+def in_words(decision: Judgement) -> str:
     """Why, in a sentence or two."""
     if decision.distance_m is None or decision.elapsed_s is None:
         return "Nothing can be said: no location of this device was known."
@@ -76,14 +78,14 @@ def reason_in_words(code: str) -> str:
     return REASONS.get(code, f"{printable(code)}: a reason that this version does not know.")
 
 
-def stage_in_words(decision: Decision) -> str:
+def stage_in_words(decision: Decision | FlaggedTransaction) -> str:
     """Whether the verdict may still change."""
     if decision.stage == "final":
         return "The verdict is final."
     return "The verdict is provisional: locations that arrive within the grace period may change it."
 
 
-def figures(decision: Decision) -> tuple[Figure, ...]:
+def figures(decision: Judgement) -> tuple[Figure, ...]:
     """The figures of the decisive fix, each with its unit; without a location none."""
     side = "earlier" if (decision.elapsed_s or 0.0) >= 0 else "later"
     at_least = "at least " if is_reach_a_least(decision) else ""
@@ -101,7 +103,7 @@ def figures(decision: Decision) -> tuple[Figure, ...]:
     return tuple(Figure(name, amount, meaning) for name, amount, meaning in amounts if amount is not None)
 
 
-def reach_m(decision: Decision) -> float | None:
+def reach_m(decision: Judgement) -> float | None:
     """Radius of the circle around the decisive fix outside of which the transaction is flagged, in metres.
 
     Without a decisive fix None, and under the profile `paper` where both have the same time, too: it flags
@@ -114,7 +116,7 @@ def reach_m(decision: Decision) -> float | None:
     return decision.distance_m - decision.required_m + decision.possible_m
 
 
-def is_reach_a_least(decision: Decision) -> bool:
+def is_reach_a_least(decision: Judgement) -> bool:
     """Whether the radius may be larger: what fix and terminal may be off explains more than the distance."""
     return decision.required_m == 0.0
 
@@ -153,7 +155,7 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
-def _by_reach(decision: Decision, elapsed_s: float, required_m: float, possible_m: float) -> str:
+def _by_reach(decision: Judgement, elapsed_s: float, required_m: float, possible_m: float) -> str:
     required, possible = _told_apart(required_m, possible_m)
     apart = duration_in_words(elapsed_s)
     if decision.verdict == "flagged" and elapsed_s >= 0:
@@ -174,7 +176,7 @@ def _by_reach(decision: Decision, elapsed_s: float, required_m: float, possible_
     )
 
 
-def _by_speeds(decision: Decision, distance_m: float, elapsed_s: float) -> str:
+def _by_speeds(decision: Judgement, distance_m: float, elapsed_s: float) -> str:
     away = distance_in_words(distance_m)
     if not elapsed_s:
         return (

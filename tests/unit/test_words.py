@@ -1,4 +1,4 @@
-"""app/explaining/words.py: every verdict, stage, reason and figure has its words."""
+"""detection/words.py: every verdict, stage, reason and figure has its words."""
 
 import ast
 import re
@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.explaining.words import (
+from app.settings import PROJECT_DIR
+from detection.envelope import Envelope
+from detection.fix import Fix
+from detection.paper_rule import PaperRule
+from detection.profile import EnvelopeProfile
+from detection.track import track_of
+from detection.words import (
     REASONS,
     distance_in_words,
     duration_in_words,
@@ -19,12 +25,6 @@ from app.explaining.words import (
     reason_in_words,
     stage_in_words,
 )
-from app.settings import PROJECT_DIR
-from detection.envelope import Envelope
-from detection.fix import Fix
-from detection.paper_rule import PaperRule
-from detection.profile import EnvelopeProfile
-from detection.track import track_of
 from models.decision import Decision
 from models.judgement import Judgement
 from models.latest_location import LatestLocation
