@@ -1,5 +1,6 @@
 """The accuracy ledger: right sketches stay within their bounds, and a wrong one is found."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -115,6 +116,8 @@ def narrow(update: Callable[..., Any]) -> Any:
     """A hash with few values."""
 
     def small(item: Any) -> Any:
+        if isinstance(item, int):  # how often it came
+            return item
         text = item if isinstance(item, bytes) else item.encode()
         short = f"{mmh3.hash(text) % 100}"
         return short.encode() if isinstance(item, bytes) else short
@@ -124,13 +127,19 @@ def narrow(update: Callable[..., Any]) -> Any:
 
 def above_middle(update: Callable[..., Any]) -> Any:
     """Values of one side only."""
-    return lambda self, value: update(self, value if value > 40 else 40.0)
+    return lambda self, *values: update(self, *(max(value, 40.0) for value in values))
+
+
+def some_values(update: Callable[..., Any]) -> Any:
+    """One value in a hundred is lost."""
+    numbers = itertools.count(1)
+    return lambda self, *values: update(self, *(value for value in values if next(numbers) % 100))
 
 
 FAULTS = {
     "distinct: a narrow hash": ("distinct_people", wrong(Distinct, "update", narrow)),
     "distinct: no update": ("distinct_cards", wrong(Distinct, "update", lost(1))),
-    "quantiles: lost updates": ("amounts", wrong(Quantiles, "update", lost(100))),
+    "quantiles: lost updates": ("amounts", wrong(Quantiles, "update", some_values)),
     "quantiles: wrong values": ("amounts", wrong(Quantiles, "update", above_middle)),
     "quantiles: counted twice": ("speeds", wrong(Quantiles, "update", twice)),
     "moments: a narrow hash": ("card_use", wrong(SecondMoment, "update", narrow)),

@@ -1,9 +1,9 @@
 """`sketches accuracy --input`: all sketches over a file, and what a wrong one makes of the exit status."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -52,12 +52,10 @@ def test_a_broken_bound_is_an_exit_status(
     accuracy: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And says which, and why."""
-    update, count = Quantiles.update, 0
+    update, numbers = Quantiles.update, itertools.count(1)
 
-    def forgetful(self: Quantiles, value: float) -> Any:
-        nonlocal count
-        count += 1
-        return update(self, value) if count % 50 else None
+    def forgetful(self: Quantiles, *values: float) -> None:
+        update(self, *(value for value in values if next(numbers) % 50))
 
     monkeypatch.setattr(Quantiles, "update", forgetful)
     result = accuracy()
