@@ -11,7 +11,8 @@ export const CanvasLayer = L.Layer.extend({
 
   onRemove() {
     cancelAnimationFrame(this._frame);
-    this._frame = 0;
+    clearTimeout(this._timer);
+    this._frame = this._timer = 0;
     this._canvas.remove();
   },
 
@@ -19,12 +20,21 @@ export const CanvasLayer = L.Layer.extend({
     return { moveend: this._place, viewreset: this._place, resize: this._place, zoomanim: this._zoomAlong };
   },
 
-  redraw() {
-    if (!this._frame && this._map)
-      this._frame = requestAnimationFrame(() => {
-        this._frame = 0;
-        if (this._map) this._drawAll();
-      });
+  // With the next frame; or as soon as the last drawing is so many milliseconds ago.
+  redraw(pause = 0) {
+    if (this._frame || !this._map) return;
+    const wait = (this._drawnAt ?? 0) + pause - performance.now();
+    if (wait > 0) {
+      this._timer ||= setTimeout(() => {
+        this._timer = 0;
+        this.redraw();
+      }, wait);
+      return;
+    }
+    this._frame = requestAnimationFrame(() => {
+      this._frame = 0;
+      if (this._map) this._drawAll();
+    });
   },
 
   // To be given by layers: draws with a view {context, scale, x, y, width, height}, where a point of the world
@@ -47,6 +57,7 @@ export const CanvasLayer = L.Layer.extend({
   },
 
   _drawAll() {
+    this._drawnAt = performance.now();
     const ratio = window.devicePixelRatio || 1, context = this._canvas.getContext("2d");
     const origin = this._map.getPixelOrigin().add(this._at);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);

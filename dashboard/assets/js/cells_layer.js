@@ -14,6 +14,10 @@ export const CellsLayer = CanvasLayer.extend({
     this.redraw();
   },
 
+  renew() {
+    this.redraw();
+  },
+
   at() {
     return null;
   },

@@ -3,8 +3,10 @@ import { CanvasLayer, colour } from "./canvas_layer.js";
 
 const REACH_PX = 14;
 const TURN = Math.PI * 2;
-const MANY = 300; // devices: then trails are short, and the map still moves
+const RIM_PX = 1.25;
+const MANY = 300; // devices: then trails are short and plain, and all are drawn anew once a second
 const SHORT_TRAIL = 6;
+const PAUSE_MS = 1000;
 const TRAIL_PARTS = [0.12, 0.26, 0.5]; // how strong a trail is, from its older third to its newest
 
 // What is faster than any airliner is an error of the receiver, and no path.
@@ -16,6 +18,37 @@ function isTravel(from, to) {
   return metres <= (FASTEST_MPS * Math.abs(to.t - from.t)) / 1000 + 500;
 }
 
+// A path along some of a trail's fixes, interrupted where nobody travelled.
+function trace(context, { scale, x, y }, trail, first, last) {
+  let isAt = false;
+  for (let n = Math.max(first, 1); n < last; n += 1) {
+    const from = trail[n - 1], to = trail[n];
+    if (!isAt) context.moveTo(from.x * scale - x, from.y * scale - y);
+    isAt = isTravel(from, to);
+    if (isAt) context.lineTo(to.x * scale - x, to.y * scale - y);
+  }
+}
+
+// A dot as an image, made once for each look: copying it is less work than an arc with a rim.
+const dots = new Map();
+function dotOf(fill, rim, radius) {
+  const ratio = window.devicePixelRatio || 1, key = `${fill} ${rim} ${radius} ${ratio}`;
+  if (!dots.has(key)) {
+    const image = document.createElement("canvas"), half = radius + RIM_PX;
+    image.width = image.height = Math.ceil(2 * half * ratio);
+    const context = image.getContext("2d");
+    context.scale(image.width / (2 * half), image.height / (2 * half));
+    context.arc(half, half, radius, 0, TURN);
+    context.fillStyle = fill;
+    context.strokeStyle = rim;
+    context.lineWidth = 2 * RIM_PX;
+    context.stroke();
+    context.fill();
+    dots.set(key, image);
+  }
+  return dots.get(key);
+}
+
 export const DevicesLayer = CanvasLayer.extend({
   initialize(store, options) {
     L.setOptions(this, options);
@@ -25,7 +58,12 @@ export const DevicesLayer = CanvasLayer.extend({
 
   showFlags(flags) {
     this._flags = flags;
-    this.redraw();
+    this.renew();
+  },
+
+  // As new data comes in: what is drawn without a graphics card must leave time for the rest of the page.
+  renew() {
+    this.redraw(this._store.devices.size > MANY ? PAUSE_MS : 0);
   },
 
   draw(view) {
@@ -58,20 +96,13 @@ export const DevicesLayer = CanvasLayer.extend({
   },
 
   _drawTrails(context, { scale, x, y }, devices, paint) {
+    if (devices.length > MANY) return this._drawPlainTrails(context, { scale, x, y }, devices, paint);
     context.lineWidth = 1.6;
     context.lineJoin = context.lineCap = "round";
-    const kept = devices.length > MANY ? SHORT_TRAIL : Infinity;
     TRAIL_PARTS.forEach((strength, part) => {
       context.beginPath();
       for (const { trail } of devices) {
-        const first = Math.max(Math.floor((trail.length * part) / 3), trail.length - kept), last = Math.floor((trail.length * (part + 1)) / 3);
-        let isAt = false;
-        for (let n = Math.max(first, 1); n < last; n += 1) {
-          const from = trail[n - 1], to = trail[n];
-          if (!isAt) context.moveTo(from.x * scale - x, from.y * scale - y);
-          isAt = isTravel(from, to);
-          if (isAt) context.lineTo(to.x * scale - x, to.y * scale - y);
-        }
+        trace(context, { scale, x, y }, trail, Math.floor((trail.length * part) / 3), Math.floor((trail.length * (part + 1)) / 3));
       }
       context.globalAlpha = strength;
       context.strokeStyle = paint.calm;
@@ -80,19 +111,25 @@ export const DevicesLayer = CanvasLayer.extend({
     context.globalAlpha = 1;
   },
 
-  _drawDots(context, { scale, x, y, width, height }, devices, fill, rim, radius) {
+  _drawPlainTrails(context, view, devices, paint) {
+    context.lineWidth = 1;
+    context.lineJoin = "bevel";
+    context.lineCap = "butt";
+    context.globalAlpha = 0.4;
+    context.strokeStyle = paint.calm;
     context.beginPath();
+    for (const { trail } of devices) trace(context, view, trail, trail.length - SHORT_TRAIL, trail.length);
+    context.stroke();
+    context.globalAlpha = 1;
+  },
+
+  _drawDots(context, { scale, x, y, width, height }, devices, fill, rim, radius) {
+    const dot = dotOf(fill, rim, radius), half = radius + RIM_PX;
     for (const { trail } of devices) {
       const px = trail.at(-1).x * scale - x, py = trail.at(-1).y * scale - y;
       if (px < -9 || py < -9 || px > width + 9 || py > height + 9) continue;
-      context.moveTo(px + radius, py);
-      context.arc(px, py, radius, 0, TURN);
+      context.drawImage(dot, px - half, py - half, 2 * half, 2 * half);
     }
-    context.fillStyle = fill;
-    context.strokeStyle = rim;
-    context.lineWidth = 2.5;
-    context.stroke();
-    context.fill();
   },
 
   _drawShops(context, { scale, x, y }, paint) {

@@ -65,7 +65,7 @@ openStream({
 function chooseDevice(device) {
   store.chosen = device;
   chart?.choose(device);
-  map.render();
+  map.render(true);
 }
 
 async function openEvidence(id) {

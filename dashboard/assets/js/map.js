@@ -71,10 +71,12 @@ export function createMap(store, options, { onDevice, onFlag }) {
 
   return {
     showAll,
-    render() {
+    // Data came in; or, `now`, somebody chose.
+    render(now = false) {
       empty.hidden = places().length > 0;
       if (!hasView) showAll();
-      devices.redraw();
+      if (now) devices.redraw();
+      else devices.renew();
     },
     showFlags(flags) {
       for (const flag of flags) if (flag.place && !flag.world) flag.world = { x: worldX(flag.place[1]), y: worldY(flag.place[0]) };
