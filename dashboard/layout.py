@@ -26,6 +26,7 @@ INDEX: Final = """<!DOCTYPE html>
 <link rel="stylesheet" href="assets/css/page.css">
 <link rel="stylesheet" href="assets/css/parts.css">
 <script src="assets/vendor/leaflet.js" defer></script>
+{%modules%}
 <script type="module" src="assets/js/main.js"></script>
 {%css%}
 </head>
@@ -168,12 +169,7 @@ def _chart() -> Component:
                 [html.H2("Speed and altitude"), html.P(id="chart-device", className="note")],
                 className="head",
             ),
-            dcc.Graph(
-                id="chart",
-                figure={"data": [], "layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}}},
-                config={"displayModeBar": False, "responsive": True},
-                className="chart",
-            ),
+            html.Div(id="chart-slot", className="chart"),
             html.P("Choose a device on the map or in its list.", id="chart-empty", className="empty"),
         ],
         className="card chart-card",

@@ -132,13 +132,13 @@ def test_the_layout_and_the_stream_are_of_the_role(access: Access) -> None:
     """An analyst's page has no chart of speeds, and its stream no device."""
     client = web_of(access, live_with(location("phone-0815"), flagged())).test_client()
     client.set_cookie(COOKIE, ANALYST_TOKEN)
-    assert b'"chart"' not in client.get("/_dash-layout").data
+    assert b'"chart-slot"' not in client.get("/_dash-layout").data
     stream = client.get("/stream")
     assert b"phone-0815" not in stream.data
     assert b"event: changes" in stream.data
     assert client.get("/track?device=phone-0815").status_code == 404
     client.set_cookie(COOKIE, DESK)
-    assert b'"chart"' in client.get("/_dash-layout").data
+    assert b'"chart-slot"' in client.get("/_dash-layout").data
     assert b"phone-0815" in client.get("/stream").data
     assert client.get("/track?device=phone-0815").json == {
         "device": "phone-0815",

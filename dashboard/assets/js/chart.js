@@ -4,12 +4,14 @@ import { element, short } from "./words.js";
 
 const MOST = 300;
 const EVERY_MS = 500;
+const GRAPH = { namespace: "dash_core_components", type: "Graph" };
+const CONFIG = { displayModeBar: false, responsive: true };
 
 export function createChart(store) {
   const chooser = document.getElementById("device");
   const title = document.getElementById("chart-device");
   const empty = document.getElementById("chart-empty");
-  let fixes = [], drawnAt = 0, offered = "", isStale = false;
+  let fixes = [], drawnAt = 0, offered = "", isStale = false, isPlaced = false;
 
   store.listeners.push((more) => {
     const last = fixes.at(-1)?.t ?? 0;
@@ -54,7 +56,17 @@ export function createChart(store) {
     drawnAt = performance.now();
     isStale = false;
     empty.hidden = fixes.length > 0;
-    window.dash_clientside.set_props("chart", { figure: figure() });
+    if (!isPlaced) {
+      isPlaced = true;
+      requestIdleCallback(place, { timeout: 3000 });
+    } else if (document.getElementById("chart")) window.dash_clientside.set_props("chart", { figure: figure() });
+    else isStale = true; // it is on its way
+  }
+
+  // Plotly is larger than all else together: what it draws comes when the rest is there.
+  function place() {
+    const props = { id: "chart", className: "chart", config: CONFIG, figure: figure() };
+    window.dash_clientside.set_props("chart-slot", { children: { ...GRAPH, props } });
   }
 
   function figure() {
