@@ -343,7 +343,16 @@ class Pipeline:
         return [TopicPartition(topic.name, p) for p in range(self.settings.topic_partitions)]
 
     def _end_offset(self, tp: TopicPartition) -> int:
-        return int(self._looker.get_watermark_offsets(tp, timeout=_LOOK_TIMEOUT_S)[1])
+        deadline_s = time.monotonic() + _LOOK_TIMEOUT_S
+        while True:
+            try:
+                return int(self._looker.get_watermark_offsets(tp, timeout=_LOOK_TIMEOUT_S)[1])
+            except KafkaException as e:
+                # A topic of the same name was there before: librdkafka does not know the new one's leader yet.
+                is_stale = e.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION
+                if not is_stale or time.monotonic() > deadline_s:
+                    raise
+            time.sleep(_POLL_S)
 
     def records(self, topic: TopicSpec) -> list[Any]:
         """All records of a topic, in the order of offsets within a partition."""
