@@ -348,7 +348,7 @@ class Pipeline:
             try:
                 return int(self._looker.get_watermark_offsets(tp, timeout=_LOOK_TIMEOUT_S)[1])
             except KafkaException as e:
-                # A topic of the same name was there before: librdkafka does not know the new one's leader yet.
+                # A topic of this name was there before: librdkafka does not know the new leader yet.
                 is_stale = e.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION
                 if not is_stale or time.monotonic() > deadline_s:
                     raise

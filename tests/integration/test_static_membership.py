@@ -8,8 +8,8 @@ from tests.pipeline import Pipeline, location, purchase
 
 pytestmark = pytest.mark.kafka
 
-SESSION_TIMEOUT_S = 90
-QUICKER_THAN_THE_SESSION_S = 60.0
+SESSION_TIMEOUT_S = 40
+QUICKER_THAN_THE_SESSION_S = 36.0
 
 
 def test_a_named_worker_that_was_killed_is_back_before_its_session_ends(pipeline: Pipeline) -> None:
