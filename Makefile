@@ -21,6 +21,7 @@ RUNTIME := .venv/runtime.stamp
 DEV := .venv/dev.stamp
 TOKEN_KEY := .run/secrets/token_key
 GATEWAY_TOKENS := .run/secrets/gateway_tokens
+DASHBOARD_TOKENS := .run/secrets/dashboard_tokens
 COMPOSE ?= docker compose
 LABELLED := ../shared/data/labelled
 SCORE := ../shared/evaluation/score.py
@@ -94,7 +95,7 @@ requirements: $(DEV) ## Pin and hash requirements/*.in again (UV_ARGS=--upgrade 
 	$(LOCK) --output-file requirements/dev.txt requirements/dev.in
 	$(LOCK) --output-file requirements/lambda.txt requirements/lambda.in
 
-up: $(TOKEN_KEY) $(GATEWAY_TOKENS) ## Kafka and the detector in Docker (COMPOSE_PROFILES=simulate,gateway adds these)
+up: $(TOKEN_KEY) $(GATEWAY_TOKENS) $(DASHBOARD_TOKENS) ## Kafka and the workers in Docker (COMPOSE_PROFILES=simulate,gateway,page adds these)
 	$(COMPOSE) up --build --detach
 
 down: ## Stop what `make up` started; topics and tables stay
@@ -123,8 +124,8 @@ $(DEV): requirements/dev.txt $(RUNTIME)
 	@$(INSTALL) -r $<
 	@touch $@
 
-# A key with its id, and a token. The folder keeps other users out; the file itself must be readable for the container's user, whoever that is.
-$(TOKEN_KEY) $(GATEWAY_TOKENS):
+# A key with its id, a token, and one with a role. The folder keeps other users out; the file itself must be readable for the container's user, whoever that is.
+$(TOKEN_KEY) $(GATEWAY_TOKENS) $(DASHBOARD_TOKENS):
 	@install -d -m 700 $(@D)
-	@printf '%s%s\n' "$(if $(filter $(TOKEN_KEY),$@),k1:)" "$$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" > $@
+	@printf '%s%s\n' "$(if $(filter $(TOKEN_KEY),$@),k1:)$(if $(filter $(DASHBOARD_TOKENS),$@),desk:)" "$$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" > $@
 	@chmod 644 $@

@@ -11,12 +11,12 @@ from threading import Event, Thread
 from typing import Any, Final, NoReturn
 
 import waitress
-from prometheus_client import CollectorRegistry
 
 from app.asking import answer, publisher_url
 from app.board_reader import BoardReader
 from app.connection import Connection
 from app.decoders import decoders_of
+from app.metrics_page import process_registry
 from app.settings import Settings
 from app.topics import topics_of
 from dashboard.access import Access, networks, read_role_tokens
@@ -47,7 +47,7 @@ def serve_dashboard(connection: Connection, settings: Settings, on_listening: Ca
     used, or anybody could see where phones are.
     """
     access = access_of(settings)
-    registry, stop = CollectorRegistry(), Event()
+    registry, stop = process_registry(), Event()
     metrics = DashboardMetrics(registry)
     live = Live(
         Bounds(

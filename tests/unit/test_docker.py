@@ -19,7 +19,7 @@ from sources.gateway.tokens import ANYONE, read_tokens
 
 COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
 DOCKERFILE = PROJECT_DIR / "deploy" / "Dockerfile"
-OURS = ("topics", "detector", "publisher", "gateway", "notifier", "simulator")
+OURS = ("topics", "detector", "publisher", "gateway", "notifier", "dashboard", "simulator")
 
 
 def tool(name: str) -> Path:
@@ -88,7 +88,7 @@ def test_containers_may_do_no_more_than_they_need(name: str, services: dict[str,
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    if name != "gateway":
+    if name not in {"gateway", "dashboard"}:
         assert "ports" not in service, "a fixed port of the host, and a second container cannot start"
     assert "container_name" not in service, "a fixed name, and a second container cannot start"
 
@@ -282,6 +282,7 @@ def test_prometheus_scrapes_services_that_are_there(services: dict[str, Any]) ->
         "sink": settings.web_port,
         "gateway": settings.gateway_metrics_port,
         "bridge": settings.iot_web_port,
+        "dashboard": settings.dashboard_port,
     }
     assert known.items() <= scraped.items()
     assert {"detector", "publisher", "gateway"} <= set(services)

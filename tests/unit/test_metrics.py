@@ -20,6 +20,7 @@ from app.notifier import _pages as pages_of_notifier
 from app.publishing import create_publisher
 from app.settings import PROJECT_DIR, Settings
 from app.sink import create_sink
+from dashboard.metrics import DashboardMetrics
 from notifications.delivery import Delivery, DeliveryOptions
 from notifications.desk import Desk
 from notifications.metrics import NotificationMetrics
@@ -89,8 +90,13 @@ def notifier(_folder: Path, registry: CollectorRegistry) -> None:
     pages_of_notifier(registry, event_loop_watch(registry).finding, reading, delivery)  # type: ignore[arg-type]
 
 
+def dashboard(_folder: Path, registry: CollectorRegistry) -> None:
+    """As `dashboard`."""
+    DashboardMetrics(registry)
+
+
 PROCESSES: dict[str, Callable[[Path, CollectorRegistry], None]] = {
-    each.__name__: each for each in (detector, publisher, sink, gateway, bridge, notifier)
+    each.__name__: each for each in (detector, publisher, sink, gateway, bridge, notifier, dashboard)
 }
 
 
