@@ -105,10 +105,12 @@ def test_services_start_in_order(services: dict[str, Any]) -> None:
         ("detector", "topics"): "service_completed_successfully",
         ("publisher", "topics"): "service_completed_successfully",
         ("gateway", "topics"): "service_completed_successfully",
+        ("dashboard", "topics"): "service_completed_successfully",
         ("notifier", "topics"): "service_completed_successfully",
         ("simulator", "topics"): "service_completed_successfully",
     }
     assert services["gateway"]["profiles"] == ["gateway"]
+    assert services["dashboard"]["profiles"] == ["page"]
     assert services["notifier"]["profiles"] == ["notify"]
     assert f":{Settings().notify_web_port}/readyz" in services["notifier"]["healthcheck"]["test"][-1]
     assert services["simulator"]["profiles"] == ["simulate"]
