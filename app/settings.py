@@ -483,7 +483,7 @@ class Settings:
     )
     notify_link_base: str = _setting(
         "",
-        "A message links to this with the transaction's id behind it, such as https://HOST/transactions/."
+        "A message links to this with the transaction's id behind it, https://HOST/#t= for the live page."
         " Empty: no link.",
     )
     notify_timeout_s: float = _setting(

@@ -69,6 +69,15 @@ def test_the_evidence_is_told_and_drawn(window: Window, shop: str) -> None:
     expect(line_of(window, shop)).to_be_focused()
 
 
+def test_a_link_opens_the_evidence(window: Window, shop: str) -> None:
+    """As a message to the fraud desk has it."""
+    expect(line_of(window, shop)).to_be_visible()
+    window.tab.evaluate("id => { location.hash = `#t=${id}`; }", f"t-{shop}")
+    expect(window.tab.locator("#evidence")).to_contain_text("the phone needed to travel at least")
+    window.tab.reload()
+    expect(window.tab.locator("#evidence")).to_contain_text("the phone needed to travel at least")
+
+
 def test_the_list_is_filtered(window: Window, shop: str) -> None:
     """By text, state and reason, and put together again."""
     expect(line_of(window, shop)).to_be_visible()

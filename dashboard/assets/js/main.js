@@ -48,6 +48,7 @@ openStream({
     if (store.apply(changes)) {
       map.showAll();
       chart?.reload();
+      openLinked();
     }
     changed.places ||= "devices" in changes || "cells" in changes;
     changed.flags ||= changes.flagged.length > 0 || changes.reset;
@@ -74,6 +75,20 @@ async function openEvidence(id) {
   const device = await evidence.open(id, flag);
   if (device && options.role === "desk" && store.devices.has(device)) chooseDevice(device);
 }
+
+// A message to the fraud desk links to a transaction: the page's address, #t= and its id.
+let linked = "";
+function openLinked() {
+  if (!location.hash.startsWith("#t=")) return;
+  const id = decodeURIComponent(location.hash.slice("#t=".length));
+  if (id === linked) return;
+  linked = id;
+  openEvidence(id);
+}
+window.addEventListener("hashchange", () => {
+  linked = "";
+  openLinked();
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") evidence.close();
