@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import os
 import secrets
 import signal
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from dashboard.metrics import DashboardMetrics
 from dashboard.views import AnalystView, DeskView
 from dashboard.web import Options, Site, create_web
 from streaming.decoding import JsonDecoder
-from streaming.errors import ConfigError, PipelineError
+from streaming.errors import ConfigError
 from streaming.garbage import leave_imports_alone
 from streaming.log_rate import limit_log_rate
 
@@ -72,7 +73,7 @@ def serve_dashboard(connection: Connection, settings: Settings, on_listening: Ca
     try:
         server = waitress.create_server(
             web,
-            host=settings.dashboard_host,
+            host="127.0.0.1" if settings.dashboard_host == "localhost" else settings.dashboard_host,
             port=settings.dashboard_port,
             threads=settings.dashboard_max_pages + _THREADS_FOR_PAGES,
             connection_limit=10 * (settings.dashboard_max_pages + _THREADS_FOR_PAGES),
@@ -90,7 +91,7 @@ def serve_dashboard(connection: Connection, settings: Settings, on_listening: Ca
 
     def leave(_number: int, _frame: object) -> NoReturn:
         stop.set()
-        raise SystemExit(0)  # waitress ends its threads then
+        raise SystemExit(int(reading.has_failed))  # waitress ends its threads then
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
@@ -162,6 +163,7 @@ class _Reading(Thread):
         self._url = publisher_url(settings) if settings.publisher_web_port else ""
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[Any] | None = None
+        self.has_failed = False
 
     def run(self) -> None:
         """Read until stopped."""
@@ -171,12 +173,17 @@ class _Reading(Thread):
             self._loop.run_until_complete(self._task)
         except asyncio.CancelledError:
             pass
+        except BaseException:
+            # A page over data that stands still would look alive: end, and be started again.
+            log.exception("the page cannot go on reading")
+            self.has_failed = True
+            os.kill(os.getpid(), signal.SIGTERM)
         finally:
             self._loop.close()
 
     def stop(self) -> None:
         """End it, with its connections closed."""
-        if self._task is not None:
+        if self._task is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._task.cancel)
         self.join(_STOP_TIMEOUT_S)
 
@@ -192,6 +199,7 @@ class _Reading(Thread):
             try:
                 told = await answer(self._url, "flagged", {"window_s": "86400", "windows": "1"})
                 self._live.publisher = next(iter(told["answer"]), None)
-            except PipelineError:
+            except Exception as error:  # noqa: BLE001 (whatever answers at that port, the page goes on)
+                log.debug("the publisher says nothing of use: %r", error)
                 self._live.publisher = None
             await asyncio.sleep(_ASK_EVERY_S)

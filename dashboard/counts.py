@@ -1,6 +1,6 @@
 """How much happened lately: counts in spans of ten seconds, of which the last hour's are kept."""
 
-from collections import Counter, deque
+from collections import Counter
 from typing import Final
 
 SPAN_MS: Final = 10_000
@@ -12,19 +12,19 @@ class Counts:
 
     def __init__(self, history_ms: int) -> None:
         self._history_ms = history_ms
-        self._spans: deque[tuple[int, Counter[str]]] = deque(maxlen=history_ms // SPAN_MS + 2)
+        self._most_spans = history_ms // SPAN_MS + 2
+        self._spans: dict[int, Counter[str]] = {}  # by their start; in any order
 
     def add(self, name: str, heard_ms: int) -> None:
-        """Count something. What was heard before the newest span began counts in it."""
-        start_ms = heard_ms - heard_ms % SPAN_MS
-        if not self._spans or start_ms > self._spans[-1][0]:
-            self._spans.append((start_ms, Counter()))
-        self._spans[-1][1][name] += 1
+        """Count something, in the span in which it was heard: partitions are read one after another."""
+        self._spans.setdefault(heard_ms - heard_ms % SPAN_MS, Counter())[name] += 1
+        if len(self._spans) > self._most_spans:
+            del self._spans[min(self._spans)]
 
     def totals(self, now_ms: int) -> Counter[str]:
         """All of the history together."""
         total: Counter[str] = Counter()
-        for start_ms, counter in self._spans:
+        for start_ms, counter in self._spans.items():
             if start_ms > now_ms - self._history_ms:
                 total.update(counter)
         return total
@@ -33,13 +33,15 @@ class Counts:
         """The mean rate over the last whole spans."""
         end_ms = now_ms - now_ms % SPAN_MS
         begin_ms = end_ms - _RATE_SPANS * SPAN_MS
-        seen = sum(counter[name] for start_ms, counter in self._spans if begin_ms <= start_ms < end_ms)
+        seen = sum(
+            counter[name] for start_ms, counter in self._spans.items() if begin_ms <= start_ms < end_ms
+        )
         return seen * 1000 / (_RATE_SPANS * SPAN_MS)
 
     def by_minute(self, name: str, now_ms: int, minutes: int) -> list[int]:
         """The counts of the last minutes, the oldest first; the last one has begun and goes on."""
         bars = [0] * minutes
-        for start_ms, counter in self._spans:
+        for start_ms, counter in self._spans.items():
             ago = now_ms // 60_000 - start_ms // 60_000
             if 0 <= ago < minutes:
                 bars[minutes - 1 - ago] += counter[name]

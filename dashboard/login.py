@@ -37,13 +37,13 @@ def add_login(web: flask.Flask, access: Access, metrics: DashboardMetrics) -> No
             return _page("This token is not known.", 403)
         response = flask.redirect("./")
         is_tls = access.comes_by_proxy(shown) and shown.headers.get("x-forwarded-proto") == "https"
-        response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=is_tls)
+        response.set_cookie(COOKIE, token, httponly=True, samesite="Lax", secure=is_tls)
         return response
 
     @web.post("/logout")
     def signed_out() -> ResponseReturnValue:
         response = flask.redirect("login")
-        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+        response.delete_cookie(COOKIE, httponly=True, samesite="Lax")
         return response
 
 

@@ -126,6 +126,8 @@ class AnalystView:
 
     def evidence(self, board: Board, name: str) -> dict[str, Any] | None:
         """In words, with the cell."""
+        if not name.isascii():  # no alias is
+            return None
         for flag in board.flags_since(-1):
             if hmac.compare_digest(self._alias(_id_of(flag)), name):
                 cell = self._grid.cell_of(flag.line.latitude_deg, flag.line.longitude_deg)

@@ -99,13 +99,13 @@ class Desk:
 
     async def _tell(self, message: Message, all_told: Sequence[Told]) -> None:
         """Deliver a message with these events; their records become dead letters where it is refused."""
-        self._pace.note(self._clock_s())
         try:
             await self._deliver(message, max(each.record.timestamp for each in all_told))
         except MessageRefusedError as error:
             await self._put_aside([each.record for each in all_told], error)
         else:
             self._count(message, all_told)
+        self._pace.note(self._clock_s())  # a message that was tried for minutes has come just now
         for each in all_told:
             self._known[each.notice.id] = None
             if len(self._known) > _MOST_REMEMBERED:

@@ -5,6 +5,7 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -49,8 +50,13 @@ class Mail:
 
     def _send(self, mail: EmailMessage) -> None:
         try:
-            with self._connection() as server:
+            server = self._connection()
+            try:
                 refused = server.send_message(mail)
+            finally:
+                # What was taken is not sent again because the goodbye failed.
+                with suppress(smtplib.SMTPException, OSError):
+                    server.quit()
         except smtplib.SMTPAuthenticationError as error:
             raise ReceiverAwayError(f"the mail server refuses the login ({error.smtp_code})") from None
         except smtplib.SMTPRecipientsRefused as error:

@@ -102,7 +102,8 @@ def printable(text: str) -> str:
 
 def _last_four(digits: str | None) -> str | None:
     """Four digits and nothing else, whatever was written to the topic."""
-    return digits if digits and len(digits) <= _SHOWN_DIGITS and digits.isdecimal() else None
+    is_shown = digits and len(digits) == _SHOWN_DIGITS and digits.isascii() and digits.isdecimal()
+    return digits if is_shown else None
 
 
 def _rounded_kmh(speed_mps: float | None) -> int | None:

@@ -16,7 +16,14 @@ from notifications.signature import signed_headers
 
 log = logging.getLogger(__name__)
 
-_COME_BACK = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+# A secret that has changed, or an address, is mended at the other end: nothing need be given up for it.
+_COME_BACK = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
 _LONGEST_RETRY_AFTER_S = 3600.0
 
 

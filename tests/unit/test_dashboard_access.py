@@ -102,7 +102,7 @@ def test_signing_in_gives_a_cookie_that_scripts_cannot_read(access: Access) -> N
     cookie = answer.headers["Set-Cookie"]
     assert f"{COOKIE}={DESK}" in cookie
     assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
+    assert "SameSite=Lax" in cookie
     assert client.get("/_dash-layout").status_code == 200
     client.post("/logout")
     assert client.get("/_dash-layout").status_code == 401

@@ -136,3 +136,19 @@ def test_a_track_of_the_board_is_bounded() -> None:
     track = board.track("a")
     assert track is not None
     assert len(track) == BOUNDS.fixes
+
+
+def test_counts_do_not_depend_on_which_partition_is_read_first() -> None:
+    """After a start one partition's hour is read before the next one's; and memory is bounded."""
+    now_ms = 1_800_000_000_000
+    heard = [now_ms - 30_000 * number for number in range(100)]
+    in_order, by_partition = Counts(3_600_000), Counts(3_600_000)
+    for heard_ms in sorted(heard):
+        in_order.add("flagged", heard_ms)
+    for heard_ms in [*sorted(heard[::2]), *sorted(heard[1::2])]:
+        by_partition.add("flagged", heard_ms)
+    assert by_partition.by_minute("flagged", now_ms, 60) == in_order.by_minute("flagged", now_ms, 60)
+    assert by_partition.totals(now_ms) == in_order.totals(now_ms)
+    for number in range(10_000):
+        by_partition.add("flagged", now_ms - 10_000 * number)
+    assert len(by_partition._spans) <= 362

@@ -61,11 +61,11 @@ class Telling:
 
 async def test_a_webhook_is_signed_anew_at_each_try_under_the_same_id(secret_file: Path) -> None:
     """It goes on until it is taken: errors, a reset, a redirect, no answer in time."""
-    async with Inbox([500, 0, 429, 408, 302, -1, 204]) as inbox:
+    async with Inbox([500, 0, 429, 401, 302, -1, 204]) as inbox:
         telling = Telling(url=inbox.url, secret_file=str(secret_file), timeout_s=0.3)
         await telling.tell()
         await telling.receiver.close()
-    assert [request.answer for request in inbox.requests] == [500, 0, 429, 408, 302, -1, 204]
+    assert [request.answer for request in inbox.requests] == [500, 0, 429, 401, 302, -1, 204]
     assert telling.retries == 6
     (secret,) = secrets_of(SECRET)
     for request in inbox.requests:
@@ -76,7 +76,7 @@ async def test_a_webhook_is_signed_anew_at_each_try_under_the_same_id(secret_fil
     assert not telling.delivery.is_away
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+@pytest.mark.parametrize("status", [400, 405, 410, 422])
 async def test_a_refusal_is_not_tried_again(status: int, secret_file: Path) -> None:
     """The next message is another one."""
     async with Inbox([status]) as inbox:

@@ -80,10 +80,16 @@ async function openEvidence(id) {
 let linked = "";
 function openLinked() {
   if (!location.hash.startsWith("#t=")) return;
-  const id = decodeURIComponent(location.hash.slice("#t=".length));
-  if (id === linked) return;
-  linked = id;
-  openEvidence(id);
+  if (location.hash === linked) return;
+  linked = location.hash;
+  let name = linked.slice("#t=".length);
+  try {
+    name = decodeURIComponent(name);
+  } catch {
+    // no code of a character: taken as it is
+  }
+  const flag = [...store.flags.values()].find((each) => each.transaction === name);
+  openEvidence(flag?.id ?? name);
 }
 window.addEventListener("hashchange", () => {
   linked = "";
