@@ -44,10 +44,11 @@ _WHAT = (
 # Notes for each line of the list when it is there, and the frame that shows it is due.
 _WATCH = """() => {
   window.seen = [];
-  const known = new Set();
+  const sent = (line) => line.querySelector('.what').textContent.split('sent ')[1];
+  const known = new Set([...document.querySelectorAll('.flag')].map(sent)); // of the run before
   new MutationObserver(() => requestAnimationFrame(() => {
     for (const line of document.querySelectorAll('.flag')) {
-      const at = line.querySelector('.what').textContent.split('sent ')[1];
+      const at = sent(line);
       if (at && !known.has(at)) { known.add(at); window.seen.push(Date.now() - Number(at)); }
     }
   })).observe(document.getElementById('flags'), {childList: true, subtree: true});
@@ -114,6 +115,7 @@ def _latencies_ms(browser: Browser, url: str, flagging: Flag) -> list[float]:
         tab = context.new_page()
         tab.goto(url)
         tab.wait_for_selector("#stream-state.live", timeout=60_000)
+        time.sleep(_WARM_UP_S)  # Plotly and the coasts come when the rest is there
         tab.evaluate(_WATCH)
         flagging.set()
         time.sleep(_MEASURED_S)
