@@ -21,6 +21,7 @@ from dashboard.login import add_login, shown_by
 from dashboard.metrics import DashboardMetrics
 from dashboard.pushing import events
 from dashboard.views import Role, View
+from streaming.health import Finding, Health
 
 ASSETS: Final = Path(__file__).parent / "assets"
 _OPEN: Final = (
@@ -176,13 +177,17 @@ def _add_answers(web: flask.Flask, site: Site) -> None:
 def _add_health(web: flask.Flask, site: Site) -> None:
     live, metrics = site.live, site.metrics
 
+    def told(finding: Finding) -> flask.Response:
+        status, body = Health.of([finding]).answer()
+        return flask.Response(body, status, mimetype="application/json")
+
     @web.get("/livez")
-    def livez() -> str:
-        return "alive\n"
+    def livez() -> flask.Response:
+        return told(Finding(name="web", ok=True, state="answers"))
 
     @web.get("/readyz")
     def readyz() -> flask.Response:
-        return flask.Response("ready\n") if live.kafka == "up" else flask.Response("no Kafka\n", 503)
+        return told(Finding(name="kafka", ok=live.kafka == "up", state=live.kafka))
 
     @web.get("/metrics")
     def metrics_page() -> flask.Response:

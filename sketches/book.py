@@ -6,6 +6,7 @@ docs/sketches.md has the table of their sizes and errors, which a test measures.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final, Literal
 
@@ -173,7 +174,7 @@ def view_entries(panes: Panes) -> tuple[Entry, ...]:
             read=Tally.from_bytes,
             take=_take_decisions,
             key_of=attrgetter("event_hour"),
-            name_of_key=_hour_name,
+            name_of_key=partial(pane_key, pane_ms=HOUR_MS),
             most_keys=-(-panes.kept_ms // HOUR_MS),
             keep="last",
         ),
@@ -184,7 +185,7 @@ def view_entries(panes: Panes) -> tuple[Entry, ...]:
             read=Tally.from_bytes,
             take=_take_alerts(panes.high_value),
             key_of=lambda fact: fact.event_ms // panes.pane_ms,
-            name_of_key=lambda pane: pane_key(pane * panes.pane_ms, panes.pane_ms),
+            name_of_key=partial(pane_key, pane_ms=panes.pane_ms),
             most_keys=panes.most,
             keep="last",
         ),
@@ -195,16 +196,16 @@ def view_entries(panes: Panes) -> tuple[Entry, ...]:
             read=Tally.from_bytes,
             take=_take_public(panes),
             key_of=attrgetter("event_hour"),
-            name_of_key=_hour_name,
+            name_of_key=partial(pane_key, pane_ms=HOUR_MS),
             most_keys=-(-panes.kept_ms // HOUR_MS),
             keep="last",
         ),
     )
 
 
-def pane_key(time_ms: int, pane_ms: int) -> str:
-    """The start of the span that a time lies in, milliseconds since the epoch; keys sort as times do."""
-    return f"{time_ms // pane_ms * pane_ms:016d}"
+def pane_key(pane: int, *, pane_ms: int) -> str:
+    """The start of a span of time, milliseconds since the epoch, by its number; keys sort as times do."""
+    return f"{pane * pane_ms:016d}"
 
 
 def latency_ms(fact: DecisionFact) -> int | None:
@@ -395,7 +396,3 @@ def _take_likeness(token_of: TokenizeAt) -> Callable[[Likeness, Sequence[Decisio
                 )
 
     return take
-
-
-def _hour_name(hour: int) -> str:
-    return pane_key(hour * HOUR_MS, HOUR_MS)

@@ -82,7 +82,7 @@ class Lsh(Generic[K]):
 
 
 def minhash_of(word: bytes) -> Any:
-    """The MinHash of a set of one word, as datasketch computes it, in an eighth of its time.
+    """The MinHash of a set of one word, as datasketch computes it, in a quarter of its time.
 
     A word's hash, mixed by MurmurHash3's finalizer, under 128 affine functions modulo 2^32.
     """

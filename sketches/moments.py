@@ -34,7 +34,7 @@ class SecondMoment:
     hashing with applications to second moment estimation, SODA 2004).
 
     Signs and places are bits of MurmurHash3, taken for random as in the other sketches. Polynomials over a
-    prime field, 4-wise independent by proof (Wegman, Carter, JCSS 22, 1981), took four times as long.
+    prime field, 4-wise independent by proof (Wegman, Carter, JCSS 22, 1981), took twice as long.
 
     The sums are linear: merging adds them, in any order, exactly. Width is a power of two, depth is odd.
     """

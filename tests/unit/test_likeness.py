@@ -3,20 +3,22 @@
 import json
 import math
 from collections.abc import Iterable
+from functools import partial
 from itertools import groupby
 from random import Random
 from typing import Any
 
+import mmh3
 import msgspec
 import pytest
-from datasketch import MinHashLSH
+from datasketch import MinHash, MinHashLSH
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.transaction import Transaction
 from sketches.clusters import graph
 from sketches.likeness import Bounds, Likeness
-from sketches.lsh import BANDS, PERMUTATIONS, ROWS, THRESHOLD
+from sketches.lsh import BANDS, PERMUTATIONS, ROWS, THRESHOLD, minhash_of
 from sketches.shingles import LIKENESS_OF_FOUR, Shingles, amount_band, shingles_of
 from sources.simulation.scenario import Scenario
 from sources.simulation.simulator import simulate
@@ -245,6 +247,16 @@ def test_lsh_finds_as_many_links_as_the_formula_says() -> None:
     assert missed == pytest.approx(likeness.error_bound(), abs=4 * math.sqrt(0.029 / pairs))
     best = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS)
     assert (best.b, best.r) == (BANDS, ROWS)
+
+
+@pytest.mark.parametrize("word", [b"", b"0:Online", b"3:4885,235", b"long" * 100])
+def test_the_minhash_of_a_word_is_datasketch_s(word: bytes) -> None:
+    """To the bit."""
+    theirs = MinHash(
+        PERMUTATIONS, seed=1, hashfunc=partial(mmh3.hash, seed=1, signed=False), scheme="affine32"
+    )
+    theirs.update(word)
+    assert theirs.hashvalues.tolist() == minhash_of(word).tolist()
 
 
 def test_the_graph_is_json_with_one_component_a_cluster() -> None:

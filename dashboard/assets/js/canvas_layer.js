@@ -73,4 +73,23 @@ export const CanvasLayer = L.Layer.extend({
   },
 });
 
+// One that draws what the store knows, and the flagged transactions of the list.
+export const BoardLayer = CanvasLayer.extend({
+  initialize(store, options) {
+    L.setOptions(this, options);
+    this._store = store;
+    this._flags = [];
+  },
+
+  showFlags(flags) {
+    this._flags = flags;
+    this.renew();
+  },
+
+  // As new data comes in.
+  renew() {
+    this.redraw();
+  },
+});
+
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

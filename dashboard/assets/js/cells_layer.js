@@ -1,23 +1,8 @@
 // For analysts: how many devices are in each cell, the fuller the stronger.
-import { CanvasLayer, colour } from "./canvas_layer.js";
+import { BoardLayer, colour } from "./canvas_layer.js";
 import { worldX, worldY } from "./projection.js";
 
-export const CellsLayer = CanvasLayer.extend({
-  initialize(store, options) {
-    L.setOptions(this, options);
-    this._store = store;
-    this._flags = [];
-  },
-
-  showFlags(flags) {
-    this._flags = flags;
-    this.redraw();
-  },
-
-  renew() {
-    this.redraw();
-  },
-
+export const CellsLayer = BoardLayer.extend({
   at() {
     return null;
   },

@@ -1,5 +1,5 @@
 // All devices on one canvas: a thousand cost as much as one image.
-import { CanvasLayer, colour } from "./canvas_layer.js";
+import { BoardLayer, colour } from "./canvas_layer.js";
 
 const REACH_PX = 14;
 const TURN = Math.PI * 2;
@@ -49,18 +49,7 @@ function dotOf(fill, rim, radius) {
   return dots.get(key);
 }
 
-export const DevicesLayer = CanvasLayer.extend({
-  initialize(store, options) {
-    L.setOptions(this, options);
-    this._store = store;
-    this._flags = [];
-  },
-
-  showFlags(flags) {
-    this._flags = flags;
-    this.renew();
-  },
-
+export const DevicesLayer = BoardLayer.extend({
   // As new data comes in: what is drawn without a graphics card must leave time for the rest of the page.
   renew() {
     this.redraw(this._store.devices.size > MANY ? PAUSE_MS : 0);
